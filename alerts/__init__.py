@@ -1,0 +1,1 @@
+"""What is bad, why, and who hears of it."""

@@ -1,0 +1,1 @@
+"""What a rule may judge: one file a kind of condition. Pure."""

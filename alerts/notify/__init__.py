@@ -1,0 +1,1 @@
+"""Targets of notifications: one file each."""

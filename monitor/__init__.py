@@ -1,0 +1,1 @@
+"""Everything a person touches: settings, commands, HTTP, the page."""

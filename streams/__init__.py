@@ -1,0 +1,1 @@
+"""Events in, windowed figures out. Knows nothing of alerts, HTTP or the page."""

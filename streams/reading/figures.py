@@ -1,0 +1,29 @@
+"""What a reader of figures gets: one value of one figure for one series."""
+
+from dataclasses import dataclass
+from math import nan
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A rollup: `dimension="all", value="all"` is the total of an app in an environment."""
+
+    app: str
+    environment: str
+    dimension: str = "all"
+    value: str = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value with the number of samples behind it and its 95 % interval (nan where none is defined)."""
+
+    series: Series
+    statistic: str
+    value: float
+    n: int
+    labels: Labels = ()
+    low: float = nan
+    high: float = nan
