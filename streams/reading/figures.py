@@ -27,3 +27,23 @@ class Reading:
     labels: Labels = ()
     low: float = nan
     high: float = nan
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A cumulative counter: everything ever counted for a series."""
+
+    figure: str
+    series: Series
+    labels: Labels
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramTotal:
+    """A cumulative classic histogram: `buckets` are (upper bound in base units, cumulative count), the last bound inf."""
+
+    figure: str
+    series: Series
+    buckets: tuple[tuple[float, int], ...]
+    sum: float
