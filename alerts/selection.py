@@ -1,0 +1,62 @@
+"""Which readings a rule looks at, and what alerts ask of a snapshot and of the catalogue."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from streams.reading.figures import Labels, Reading
+
+
+class Figure(Protocol):
+    """A row of the catalogue, as far as rules need it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def unit(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def statistics(self) -> Sequence[str]: ...
+    @property
+    def labels(self) -> Collection[str]: ...
+    @property
+    def dimensions(self) -> Sequence[str]: ...
+
+
+class Snapshot(Protocol):
+    """All figures at one instant."""
+
+    @property
+    def at_ms(self) -> int: ...
+    @property
+    def complete(self) -> bool: ...
+    @property
+    def problems(self) -> Sequence[str]: ...
+    def read(self, figure: str, window: str, dimension: str = "all") -> Sequence[Reading]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """One statistic of one figure over one window, by one dimension, and the samples it needs to be judged."""
+
+    figure: str
+    statistic: str = "value"
+    labels: Labels = ()
+    window: str = "5m"
+    by: str = "all"
+    app: str | None = None
+    environment: str | None = None
+    min_n: int = 30
+
+    def readings(self, snapshot: Snapshot) -> Iterator[Reading]:
+        """What the snapshot holds of it, thin samples included."""
+        return filter(self._wants, snapshot.read(self.figure, self.window, self.by))
+
+    def _wants(self, reading: Reading) -> bool:
+        return (
+            reading.statistic == self.statistic
+            and (self.app is None or reading.series.app == self.app)
+            and (self.environment is None or reading.series.environment == self.environment)
+            and all(label in reading.labels for label in self.labels)
+        )

@@ -1,0 +1,109 @@
+"""From settings to connections: Kafka's and Redis's."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from monitor.settings import Settings
+from streams.kafka.settings import KafkaSettings
+from streams.state import redis_client as redis
+from streams.state.errors import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+PULSE_SECONDS = 2.0
+REMIND_SECONDS = 30.0
+
+
+def secret(value: SecretStr | None) -> str | None:
+    """The clear text, for those who connect."""
+    return value.get_secret_value() if value else None
+
+
+def kafka_settings(settings: Settings) -> KafkaSettings:
+    """Kafka's part of the settings."""
+    return KafkaSettings(
+        bootstrap_servers=settings.kafka_bootstrap_servers,
+        group_id=settings.group_id,
+        topic_prefix=settings.topic_prefix,
+        security_protocol=settings.kafka_security_protocol,
+        sasl_mechanism=settings.kafka_sasl_mechanism,
+        username=settings.kafka_sasl_username,
+        password=secret(settings.kafka_sasl_password),
+        ca_file=settings.kafka_ssl_cafile,
+        cert_file=settings.kafka_ssl_certfile,
+        key_file=settings.kafka_ssl_keyfile,
+        instance_id=settings.kafka_group_instance_id,
+    )
+
+
+@asynccontextmanager
+async def redis_client(settings: Settings) -> AsyncIterator[redis.Client]:
+    """A client that connects with its first command."""
+    client = redis.connect(
+        settings.redis_url,
+        username=settings.redis_username,
+        password=secret(settings.redis_password),
+        ca_file=_text(settings.redis_cafile),
+        cert_file=_text(settings.redis_certfile),
+        key_file=_text(settings.redis_keyfile),
+    )
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+class StorePulse:
+    """Whether Redis answers, asked every two seconds. What could lose figures is said once."""
+
+    def __init__(self, client: redis.Client, *, quiet: bool = False) -> None:
+        self._client = client
+        self._said: set[str] = set()
+        self._quiet = quiet
+        self._alive = asyncio.Event()
+
+    def healthy(self) -> bool:
+        return self._alive.is_set()
+
+    async def refused(self) -> None:
+        """Raises `StoreRejected` when Redis refuses us. That it is away is no reason: it may come."""
+        with suppress(StoreUnavailable):
+            await self._ask()
+
+    async def run(self) -> None:
+        """Asks for ever."""
+        while True:
+            try:
+                await self._ask()
+            except StoreUnavailable as error:
+                if self._alive.is_set() or not self._said & {str(error)}:
+                    log.warning("%s", error)
+                self._said.add(str(error))
+                self._alive.clear()
+            await asyncio.sleep(PULSE_SECONDS)
+
+    async def wait(self, stop: asyncio.Event) -> None:
+        """Returns once Redis answers, or when `stop` is set."""
+        waits = {asyncio.create_task(self._alive.wait()), asyncio.create_task(stop.wait())}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waits:
+                task.cancel()
+
+    async def _ask(self) -> None:
+        warnings = await redis.check(self._client)
+        self._alive.set()
+        for warning in warnings if not self._quiet else ():
+            if warning not in self._said:
+                log.warning("%s", warning)
+        self._said = set(warnings)
+
+
+def _text(path: Path | None) -> str | None:
+    return str(path) if path else None

@@ -1,0 +1,1 @@
+"""The demo: a day in the life of two apps, told as events."""

@@ -1,0 +1,50 @@
+"""Listening: an address is taken before anything else starts, and served until it is time to stop."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from monitor.failures import AddressTaken
+
+GRACE_SECONDS = 1  # open event streams end only when they are cut
+
+
+def bind(host: str, port: int, setting: str) -> socket.socket:
+    """A listening socket, or `AddressTaken` with the name of the setting that chose the address."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise AddressTaken(
+            f"cannot listen on {host}:{port} ({reason}). Hint: choose another one with {setting}."
+        ) from None
+
+
+async def serve_http(app: FastAPI, listening: socket.socket, stop: asyncio.Event) -> None:
+    """Answers until `stop` is set, then ends open requests quickly."""
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS
+    )
+    server = _Server(config)
+
+    async def end() -> None:
+        await stop.wait()
+        server.should_exit = True
+
+    async with asyncio.TaskGroup() as group:
+        ending = group.create_task(end())
+        await server.serve(sockets=[listening])
+        ending.cancel()
+
+
+class _Server(uvicorn.Server):
+    """Signals belong to the process (`lifetime.py`), not to one of its parts."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

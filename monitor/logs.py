@@ -1,0 +1,35 @@
+"""The log: lines for people or JSON for machines, on stderr, without the chatter of libraries."""
+
+import json
+import logging
+from datetime import UTC, datetime
+
+_SERVICES = ("streams.kafka.transport", "streams.kafka.consumer_thread")  # Faust's own words under our names
+_CHATTY = ("aiokafka", "faust", "mode", "uvicorn", "httpx", "asyncio", *_SERVICES)
+_BLUNT = ("aiokafka.conn", "aiokafka.client")  # what they say is said again, better, by who called them
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def set_up(level: str, style: str) -> None:
+    """Replaces what logging was set up before. Libraries are heard from WARNING on, at DEBUG all of them."""
+    handler = logging.StreamHandler()
+    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
+    handler.setFormatter(_Json() if style == "json" else text)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    if level != "DEBUG":
+        for name in _CHATTY:
+            logging.getLogger(name).setLevel(logging.WARNING)
+        for name in _BLUNT:
+            logging.getLogger(name).setLevel(logging.CRITICAL)

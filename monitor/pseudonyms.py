@@ -1,0 +1,26 @@
+"""Sessions, users and customers as keyed hashes: without the key nobody can tell whose they are, or try guesses."""
+
+from functools import lru_cache
+from hashlib import blake2b
+
+from streams.metrics.columns import Pseudonym
+
+CACHED = 100_000
+_BYTES = 8
+_LONGEST_KEY = 64  # blake2b's
+
+
+def keyed(key: bytes) -> Pseudonym:
+    """Text → 64 bits, never 0."""
+    short = key if len(key) <= _LONGEST_KEY else blake2b(key).digest()
+
+    @lru_cache(maxsize=CACHED)
+    def pseudonym(text: str) -> int:
+        return int.from_bytes(blake2b(text.encode(), key=short, digest_size=_BYTES).digest(), "big") or 1
+
+    return pseudonym
+
+
+def fingerprint(key: bytes) -> str:
+    """Tells whether two workers have the same key, and nothing else of it."""
+    return blake2b(key, digest_size=_BYTES, person=b"fingerprint").hexdigest()

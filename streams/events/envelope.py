@@ -1,0 +1,82 @@
+"""What every event carries, whatever its family.
+
+Each family extends `Event` with its own fields and names itself in a module-level `FAMILY`. Validation is strict: a number
+in a string is a wrong type, because a silent guess would become a wrong figure. A `null` is the same as leaving a field out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, StringConstraints
+from typing_extensions import Required, TypedDict
+
+MAX_EPOCH_MS = 253_402_300_799_999  # the end of the year 9999
+
+Clock = Literal["event", "arrival"]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Text = Annotated[str, StringConstraints(max_length=128)] | None
+Url = Annotated[str, StringConstraints(max_length=2048)] | None
+Long = Annotated[str, StringConstraints(max_length=4096)] | None
+Count = Annotated[int, Field(ge=0, le=1_000_000_000)] | None
+Milliseconds = Annotated[float, Field(ge=0, le=3_600_000)] | None
+Seconds = Annotated[float, Field(ge=0, le=31_536_000)] | None
+Attribute = Annotated[str, StringConstraints(max_length=1024)] | float | bool | None
+
+
+def _no_number_in_text(value: object) -> object:
+    """pydantic reads "1700000000" as a date; RFC 3339 does not."""
+    if isinstance(value, str) and "-" not in value[1:]:
+        raise ValueError("expected an RFC 3339 date and time with an offset, or integer epoch milliseconds")
+    return value
+
+
+Timestamp = Annotated[
+    Annotated[int, Field(ge=0, le=MAX_EPOCH_MS)] | Annotated[AwareDatetime, BeforeValidator(_no_number_in_text)] | None,
+    Field(union_mode="left_to_right"),
+]
+
+
+class Event(TypedDict, total=False):
+    """The envelope. Unknown fields are let through so that they can be counted; nothing reads them."""
+
+    __pydantic_config__ = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)  # type: ignore[misc]
+
+    id: Text
+    timestamp: Timestamp
+    app: Required[Name]
+    environment: Text
+    release: Text
+    page: Text
+    country: Text
+    device: Text
+    os: Text
+    browser: Text
+    segment: Text
+    channel: Text
+    variant: Text
+    location: Text
+    session: Text
+    user: Text
+    customer: Text
+    synthetic: bool | None
+    attributes: (
+        Annotated[dict[Annotated[str, StringConstraints(max_length=128)], Attribute], Field(max_length=32)] | None
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EventFamily:
+    """One topic's contract: its model, the clock of its windows, and what is derived from an event before it is rolled up."""
+
+    name: str
+    model: type
+    clock: Clock = "event"
+    enrich: Callable[[dict[str, Any]], None] | None = None
+    key: str = "session"
+
+
+def epoch_ms(moment: datetime) -> int:
+    """Whole milliseconds since 1970, rounded down."""
+    return int(moment.timestamp() * 1000)

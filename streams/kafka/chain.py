@@ -1,0 +1,41 @@
+"""Labels: what each batch continues from."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from aiokafka.structs import TopicPartition
+
+from streams.kafka.batch import Batch, Record
+from streams.state.keys import PartitionId
+
+
+class Chain:
+    """Which offset the next batch of each partition continues from.
+
+    Used on the consumer thread only. Whoever moves a position or takes records notes it here without an `await` in
+    between, so a label cannot be wrong. An assignment that is new starts with nothing known.
+    """
+
+    def __init__(self) -> None:
+        self.epochs: Counter[PartitionId] = Counter()
+        self._ends: dict[PartitionId, int] = {}
+        self._assignment: object = None
+
+    def sought(self, assignment: object, partition: PartitionId, offset: int) -> None:
+        self._known(assignment)[partition] = offset
+        self.epochs[partition] += 1
+
+    def batches(self, assignment: object, fetched: Mapping[TopicPartition, Sequence[Record]]) -> list[Batch]:
+        """Leaves out what was fetched before the first seek: nobody knows what it continues."""
+        ends, batches = self._known(assignment), []
+        for tp, records in fetched.items():
+            partition = PartitionId(*tp)
+            if records and partition in ends:
+                batches.append(Batch(partition, ends[partition], self.epochs[partition], records))
+                ends[partition] = batches[-1].end
+        return batches
+
+    def _known(self, assignment: object) -> dict[PartitionId, int]:
+        if assignment is not self._assignment:
+            self._assignment, self._ends = assignment, {}
+        return self._ends

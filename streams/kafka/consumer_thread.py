@@ -1,0 +1,121 @@
+"""The thread that owns aiokafka's consumer: fetches, seeks, heartbeats. `docs/faust.md` says why."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from mode import Service
+
+from streams.kafka.batch import Batch
+from streams.kafka.chain import Chain
+from streams.state.keys import PartitionId
+
+log = logging.getLogger(__name__)
+
+FETCH_SECONDS = 1.0
+COMMIT_SECONDS = 5.0
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """What other threads may call says so."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.chain = Chain()
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_min_bytes = transport.settings.fetch_min_bytes  # noqa: SLF001 - Faust has no setting for it
+        consumer._fetch_max_wait_ms = transport.settings.fetch_max_wait_ms  # noqa: SLF001
+        consumer._isolation_level = "read_committed"  # noqa: SLF001
+        return consumer
+
+    @Service.task
+    async def _watch_group(self) -> None:
+        """Faust never asks whether the group has failed for good; an answer of yes ends the app."""
+        while not self.should_stop:
+            await self.sleep(1.0)
+            try:
+                self._ensure_consumer()._coordinator.check_errors()  # noqa: SLF001
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+                log.warning("Kafka group: %r; trying again", error)
+
+    async def batches(self) -> list[Batch]:
+        """What the next fetch brings, or nothing after a second; called from the main thread."""
+        batches: list[Batch] = await self.call_thread(self._batches)
+        return batches
+
+    async def _batches(self) -> list[Batch]:
+        """Nothing may `await` between the fetch and the labels."""
+        consumer = self._ensure_consumer()
+        most = consumer._max_poll_records  # noqa: SLF001
+        try:
+            fetched = await self._fetch_records(consumer, set(), timeout=FETCH_SECONDS, max_records=most)
+        except OffsetOutOfRangeError as error:
+            await self._restart(error.args[0])
+            return []
+        except NoOffsetForPartitionError:  # fetched between an assignment and its seek
+            return []
+        return self.chain.batches(self._assignment(), fetched)
+
+    async def _restart(self, lost: Mapping[TopicPartition, int]) -> None:
+        """Seek to the log's start where the position has left the log, unless somebody sought meanwhile."""
+        before = {tp: self.chain.epochs[PartitionId(*tp)] for tp in lost}
+        try:
+            starts = await self._ensure_consumer().beginning_offsets(list(lost))
+        except KafkaError as error:  # the next fetch comes here again
+            log.warning("the start of a log could not be read: %r", error)
+            return
+        for tp, start in starts.items():
+            partition = PartitionId(*tp)
+            if self.chain.epochs[partition] == before[tp]:
+                log.info("%s: offset %d is not in the log, which starts at %d", partition, lost[tp], start)
+                await self._seek_to({partition: start})
+
+    async def seek_to(self, offsets: Mapping[PartitionId, int]) -> None:
+        """Begin a new epoch of each of these partitions; called from the main thread."""
+        await self.call_thread(self._seek_to, offsets)
+
+    async def _seek_to(self, offsets: Mapping[PartitionId, int]) -> None:
+        assignment = self._assignment()
+        for partition, offset in offsets.items():
+            tp = TopicPartition(*partition)
+            if assignment and tp in assignment.tps:  # else no longer ours: whoever gets it next seeks by itself
+                self._ensure_consumer().seek(tp, offset)
+                self.chain.sought(assignment, partition, offset)
+
+    def position_now(self, partition: PartitionId) -> int | None:
+        """The offset of the next fetch; None before there is one."""
+        assignment = self._assignment()
+        state = assignment and assignment.state_value(TopicPartition(*partition))
+        return state.position if state and state.has_valid_position else None
+
+    def lag_now(self, partition: PartitionId) -> int | None:
+        """Offsets between the next fetch and the end of what may be read; None before the first fetch."""
+        assignment = self._assignment()
+        state = assignment and assignment.state_value(TopicPartition(*partition))
+        if not state or not state.has_valid_position or state.lso is None:
+            return None
+        return max(state.lso - state.position, 0)
+
+    def _assignment(self) -> Any:
+        subscription = self._ensure_consumer()._subscription.subscription  # noqa: SLF001
+        return subscription and subscription.assignment
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Committed offsets only inform people: a failure is no reason to stop."""
+        ours = self.assignment()
+        wanted = {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items() if tp in ours}
+        try:
+            await asyncio.wait_for(self._ensure_consumer().commit(wanted), COMMIT_SECONDS)
+        except (KafkaError, TimeoutError) as error:
+            log.info("offsets were not committed: %r", error)
+            return False
+        return True

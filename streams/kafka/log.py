@@ -1,0 +1,106 @@
+"""The pipeline's view of Kafka. Every call waits until Kafka has answered: an outage is back-pressure, not an error."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
+from aiokafka.structs import TopicPartition
+from faust.exceptions import ConsumerNotStarted, NotReady, ProducerSendError
+
+from streams.kafka.batch import DeadLetter
+from streams.kafka.dead_letters import encode
+from streams.kafka.exit_codes import KafkaRefused
+from streams.state.keys import PartitionId
+
+if TYPE_CHECKING:
+    from streams.kafka.consumer_thread import ConsumerThread
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
+AT_ONCE = 500  # dead letters in flight
+RIGHTS = (ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
+OUTAGES = (KafkaError, ProducerSendError, TimeoutError, ConsumerNotStarted, NotReady)
+
+
+async def until_answered(what: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """What `ask` returns, asked again for as long as Kafka is away. Raises `KafkaRefused` where a right is missing."""
+    pause = FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            return await ask()
+        except RIGHTS as error:
+            raise KafkaRefused(f"{what} is not allowed: {error!r}") from error
+        except OUTAGES as error:
+            log.warning("Kafka: %s failed, trying again in %.1f s: %r", what, pause, error)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+class KafkaLog:
+    """`Log` on the consumer and producer of a Faust app."""
+
+    def __init__(self, app: Any, dead_letter_topic: str) -> None:
+        self._app = app
+        self._dead_letter_topic = dead_letter_topic
+
+    def epoch(self, partition: PartitionId) -> int:
+        return self._thread.chain.epochs[partition]
+
+    async def seek(self, partition: PartitionId, offset: int) -> None:
+        """Start a new epoch there. Does nothing where the partition is no longer ours."""
+        await self._thread.seek_to({partition: offset})
+
+    async def bounds(self, partition: PartitionId) -> tuple[int, int]:
+        """First offset kept, and the offset after the last committed record."""
+        return (await self.all_bounds([partition]))[partition]
+
+    async def all_bounds(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, tuple[int, int]]:
+        return await until_answered("reading the bounds of a log", lambda: self._bounds(partitions))
+
+    def assignment(self) -> list[PartitionId]:
+        """What this worker reads at the moment, sorted; empty before the group has answered."""
+        try:
+            return sorted(PartitionId(*tp) for tp in self._thread.assignment())
+        except ConsumerNotStarted:
+            return []
+
+    def position(self, partition: PartitionId) -> int | None:
+        """The offset of the next fetch. Unlike the end of a batch it is past transaction markers."""
+        return self._thread.position_now(partition)
+
+    def lag(self, partition: PartitionId) -> int | None:
+        """How many offsets the next fetch is behind the end that the last fetch saw; None before there was one."""
+        return self._thread.lag_now(partition)
+
+    async def dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Returns when every replica in sync has them all."""
+        for first in range(0, len(letters), AT_ONCE):
+            sends = (self._send_until_answered(letter) for letter in letters[first : first + AT_ONCE])
+            await asyncio.gather(*sends)
+
+    async def _send_until_answered(self, letter: DeadLetter) -> None:
+        await until_answered("writing a dead letter", lambda: self._send(letter))
+
+    async def _send(self, letter: DeadLetter) -> None:
+        key, value, headers = encode(letter)
+        written = await self._app.producer.send(self._dead_letter_topic, key, value, None, None, headers)
+        await written
+
+    async def _bounds(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, tuple[int, int]]:
+        tps = [TopicPartition(*partition) for partition in partitions]
+        starts, ends = await self._thread.earliest_offsets(*tps), await self._thread.highwaters(*tps)
+        return {PartitionId(*tp): (starts[tp], ends[tp]) for tp in tps}
+
+    @property
+    def _thread(self) -> "ConsumerThread":
+        thread: ConsumerThread = self._app.consumer._thread  # noqa: SLF001 - Faust offers no other way
+        return thread

@@ -1,0 +1,97 @@
+"""What must be true before a worker joins its group: a broker answers, lets us in and has the topics."""
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Collection
+from typing import Any
+
+from aiokafka.conn import create_conn
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    AuthenticationMethodNotSupported,
+    IllegalSaslStateError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
+from aiokafka.protocol.metadata import MetadataRequest
+
+from streams.kafka.exit_codes import KafkaRefused, KafkaUnreachable
+from streams.kafka.settings import KafkaSettings
+
+log = logging.getLogger(__name__)
+
+CONNECT_MS = 5_000
+PAUSE_SECONDS = 1.0
+REMIND_SECONDS = 30.0
+REFUSALS = (
+    AuthenticationFailedError,
+    AuthenticationMethodNotSupported,
+    IllegalSaslStateError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+    ssl.SSLError,
+)
+
+
+async def ready(settings: KafkaSettings, topics: Collection[str], stop: asyncio.Event) -> None:
+    """Returns when the worker may start, or when `stop` is set.
+
+    Raises `KafkaRefused` at once, `KafkaUnreachable` when no broker has answered for `unreachable_after_seconds`.
+    Topics are waited for, with a reminder each half minute.
+    """
+    patience, reminded = time.monotonic() + settings.unreachable_after_seconds, float("-inf")
+    while not stop.is_set():
+        now = time.monotonic()
+        try:
+            missing = sorted(set(topics) - await _topics(settings))
+        except KafkaUnreachable as error:
+            if now >= patience:
+                raise
+            line = f"{error}; still trying"
+        else:
+            if not missing:
+                return
+            patience = now + settings.unreachable_after_seconds
+            line = f"waiting for missing topics: {', '.join(missing)} (create them with `xmon topics create`)"
+        if now - reminded >= REMIND_SECONDS:
+            reminded = now
+            log.warning(line)
+        await _pause(stop)
+
+
+async def connect(settings: KafkaSettings) -> Any:
+    """A connection to the first bootstrap server that answers, logged in."""
+    security, failures = settings.security(), []
+    for server in settings.servers:
+        host, _, port = server.rpartition(":")
+        try:
+            return await create_conn(host.strip("[]"), int(port), request_timeout_ms=CONNECT_MS, **security)
+        except REFUSALS as error:
+            raise KafkaRefused(f"Kafka at {server} refuses this client: {error or type(error).__name__}") from error
+        except (OSError, KafkaError, TimeoutError) as error:
+            failures.append(f"{server}: {error or type(error).__name__}")
+    raise KafkaUnreachable(
+        f"no Kafka broker answers ({'; '.join(failures)}). "
+        f"Look at the address, the firewall and the security protocol, now {settings.security_protocol}"
+    )
+
+
+async def _topics(settings: KafkaSettings) -> set[str]:
+    connection = await connect(settings)
+    try:
+        answer = await connection.send(MetadataRequest(None))  # all of them: asking for one by name may create it
+    except (KafkaError, TimeoutError) as error:
+        raise KafkaUnreachable(f"Kafka at {settings.bootstrap_servers} hangs up: {error!r}") from error
+    finally:
+        connection.close()
+    return {topic[1] for topic in answer.topics}
+
+
+async def _pause(stop: asyncio.Event) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)
+    except TimeoutError:
+        return

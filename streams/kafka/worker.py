@@ -1,0 +1,160 @@
+"""The life of a worker: join, feed, tick, watch, leave."""
+
+import asyncio
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from streams.kafka.app import add_agents, build_app
+from streams.kafka.batch import Batch, Log, Pipeline
+from streams.kafka.exit_codes import ConsumerFailed, KafkaRefused, PipelineFailed, WorkerError
+from streams.kafka.log import RIGHTS, KafkaLog
+from streams.kafka.preflight import ready
+from streams.kafka.settings import KafkaSettings
+from streams.kafka.watchdog import Exit, Vitals, Watchdog, broker_answers, end_within
+
+log = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.1
+LAG_SECONDS = 10.0
+LAG_PATIENCE_SECONDS = 30.0
+STOP_SHARE = 0.75  # of the time a stop may take, for Faust to leave the group
+
+
+async def run_worker(
+    settings: KafkaSettings,
+    topics: Sequence[str],
+    pipeline_factory: Callable[[Log], Pipeline],
+    stop: asyncio.Event,
+    *,
+    store_healthy: Callable[[], bool] = lambda: True,
+    exit_process: Exit = os._exit,
+) -> None:
+    """Work until `stop` is set; raises a `WorkerError` where it ends for another reason.
+
+    A worker is the last thing its process does: `stop_within_seconds` after the end of the work `exit_process` is
+    called, whether this has returned or not. A process that lives on gives another `exit_process`.
+    """
+    await ready(settings, [*topics, settings.dead_letter_topic], stop)
+    if stop.is_set():
+        return
+    with tempfile.TemporaryDirectory(prefix="faust-", ignore_cleanup_errors=True) as data_directory:
+        worker = Worker(settings, topics, pipeline_factory, data_directory, store_healthy)
+        await worker.run(stop, exit_process)
+
+
+class Worker:
+    """One Faust app and one pipeline, for one run."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        topics: Sequence[str],
+        pipeline_factory: Callable[[Log], Pipeline],
+        data_directory: str,
+        store_healthy: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._store_healthy = store_healthy
+        self._app = build_app(settings, data_directory)
+        self._log = KafkaLog(self._app, settings.dead_letter_topic)
+        self._pipeline = self._app.transport.pipeline = pipeline_factory(self._log)
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._turns = self._taken = self._fed = 0
+        self._lagging = False
+        add_agents(self._app, topics, self._feed, self._fail)
+
+    async def run(self, stop: asyncio.Event, exit_process: Exit) -> None:
+        watchdog = Watchdog(self._vitals, lambda: broker_answers(self._settings), exit_process)
+        watchdog.start()
+        lives = [self._start(), self._tick(), self._measure_lag(), self._await_crash()]
+        tasks = {asyncio.ensure_future(life) for life in lives}
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await self._first_end({*tasks, self._failure}, stopping)
+        finally:
+            end_within(self._settings.stop_within_seconds, exit_process)
+            await self._leave({*tasks, stopping})
+            watchdog.stop()
+
+    async def _first_end(self, tasks: set[asyncio.Future[None]], stopping: asyncio.Future[Any]) -> None:
+        """Wait for the stop signal, or raise what ended a task. Only the start may end well before that."""
+        while tasks and not stopping.done():
+            done, tasks = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                task.result()
+            tasks -= {stopping}
+
+    async def _leave(self, tasks: set[asyncio.Future[Any]]) -> None:
+        leaving = asyncio.create_task(self._app.stop())
+        await asyncio.wait({leaving}, timeout=self._settings.stop_within_seconds * STOP_SHARE)
+        for task in (*tasks, leaving):
+            task.cancel()
+        done, _ = await asyncio.wait({*tasks, leaving}, timeout=1.0)
+        for task in done:
+            if not task.cancelled() and task.exception():
+                log.debug("ended while leaving", exc_info=task.exception())
+
+    async def _start(self) -> None:
+        """Returns after the first assignment."""
+        try:
+            await self._app.start()
+        except Exception as error:
+            raise ConsumerFailed(f"the Kafka consumer did not start: {error!r}") from error
+
+    async def _feed(self, batch: Batch) -> None:
+        self._taken += 1
+        await self._pipeline.feed(batch)
+        self._fed += 1
+
+    def _fail(self, error: Exception) -> None:
+        log.error("the pipeline failed", exc_info=error)
+        failure = error if isinstance(error, WorkerError) else PipelineFailed(f"the pipeline failed: {error!r}")
+        if failure is not error:
+            failure.__cause__ = error
+        if not self._failure.done():
+            self._failure.set_exception(failure)
+
+    async def _tick(self) -> None:
+        while True:
+            try:
+                await self._pipeline.tick()
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is ours and ends the worker
+                self._fail(error)
+                return
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def _measure_lag(self) -> None:
+        """Ask the brokers, not the fetcher, whether records wait: a fetcher that died would see none."""
+        while True:
+            await asyncio.sleep(LAG_SECONDS)
+            try:
+                async with asyncio.timeout(LAG_PATIENCE_SECONDS):
+                    bounds = await self._log.all_bounds(self._log.assignment())
+            except TimeoutError:
+                self._lagging = True
+            else:
+                self._lagging = any(end > (self._log.position(which) or 0) for which, (_, end) in bounds.items())
+
+    async def _await_crash(self) -> None:
+        """Faust notes a crash in a flag, often from another thread, and goes on."""
+        while not self._app.crashed:
+            self._turns += 1
+            await asyncio.sleep(TICK_SECONDS)
+        reason = self._app.crash_reason
+        if isinstance(reason, RIGHTS):
+            raise KafkaRefused(f"Kafka denies a right the worker needs: {reason!r}") from reason
+        raise ConsumerFailed(f"the Kafka consumer failed: {reason!r}") from reason
+
+    def _vitals(self) -> Vitals:
+        consumer = self._app._consumer  # noqa: SLF001 - None until Faust has made one
+        return Vitals(
+            turns=self._turns,
+            joined=self._app._assignment is not None,  # noqa: SLF001
+            flowing=bool(consumer and consumer.flow_active) and not self._app.rebalancing,
+            waiting=self._lagging or self._taken > self._fed,
+            progress=self._fed,
+            store_healthy=self._store_healthy(),
+        )

@@ -1,0 +1,163 @@
+"""All figures at one instant. Metrics, API, page and alerts read the same snapshot, so they show the same numbers."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import inf, nan
+
+import numpy as np
+
+from streams.metrics.catalogue import Figure, Values
+from streams.metrics.stored import Counter, Distribution, Layout
+from streams.reading.figures import HistogramTotal, Reading, Series, Total
+from streams.reading.replica import Frame
+from streams.reading.view import Rollup, SpanView
+from streams.windows import time
+from streams.windows.series import Name
+
+Array = np.ndarray
+WINDOWS: Mapping[str, int] = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000}
+Stretch = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """One partition's share: sparse frames by the instant they begin."""
+
+    minutes: Mapping[int, Frame | None]
+    panes: Mapping[int, Mapping[int, Frame]]
+    folded_until: int
+
+    def frames(self, from_ms: int, to_ms: int) -> Iterator[Frame]:
+        """What was counted in [from, to): minutes where panes are folded, panes where they are not."""
+        until = min(to_ms, self.folded_until)
+        yield from (f for minute, f in self.minutes.items() if f is not None and from_ms <= minute < until)
+        for start, blocks in self.panes.items():
+            if from_ms <= start < to_ms:
+                yield from blocks.values()
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyState:
+    """One family over all its partitions; row i of every array is the series `names[i]`."""
+
+    layout: Layout
+    names: tuple[Name, ...]
+    shown: Array  # bool
+    partials: tuple[Partial, ...]
+    totals: Array  # int64 [names, cells]: lifetime, never going backwards
+    waiting: Array  # int64 [names]
+    oldest_ms: Array  # int64 [names]; 0 where nothing waits
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Immutable; what is computed from it is computed once."""
+
+    at_ms: int
+    complete: bool
+    problems: tuple[str, ...]
+    figures: Mapping[str, Figure]
+    families: Mapping[str, FamilyState]
+    _rollups: dict[tuple[str, int, int], Rollup] = field(default_factory=dict, repr=False)
+    _readings: dict[tuple[str, int, int], dict[str, tuple[Reading, ...]]] = field(default_factory=dict, repr=False)
+
+    def window(self, name: str) -> Stretch:
+        """[from, to) epoch ms: a window ends with the running pane."""
+        to_ms = time.floor_ms(self.at_ms, time.PANE_MS) + time.PANE_MS
+        return self.align(to_ms - WINDOWS[name], to_ms)
+
+    def align(self, from_ms: int, to_ms: int) -> Stretch:
+        """The stretch that is answered: out to whole panes, and to whole minutes where panes have been folded."""
+        folded = max((p.folded_until for f in self.families.values() for p in f.partials), default=0)
+        low = time.floor_ms(from_ms, time.MINUTE_MS if from_ms < folded else time.PANE_MS)
+        high = -time.floor_ms(-to_ms, time.MINUTE_MS if to_ms < folded else time.PANE_MS)
+        return low, high
+
+    def read(self, figure: str, window: str, dimension: str = "all") -> tuple[Reading, ...]:
+        """The readings of a figure in a window ("1m", "5m", "15m", "1h"), by one dimension. Raises KeyError for unknown names."""
+        return self._read(figure, self.window(window)).get(dimension, ())
+
+    def read_span(self, figure: str, from_ms: int, to_ms: int, dimension: str = "all") -> tuple[Reading, ...]:
+        """The same for any stretch of the last hour, aligned by `align`."""
+        return self._read(figure, self.align(from_ms, to_ms)).get(dimension, ())
+
+    def scopes(self) -> tuple[tuple[str, str], ...]:
+        """Every (app, environment) that has figures, sorted."""
+        return tuple(sorted({name[:2] for family in self.families.values() for name in family.names}))
+
+    def _read(self, name: str, stretch: Stretch) -> dict[str, tuple[Reading, ...]]:
+        key = (name, *stretch)
+        if key not in self._readings:
+            figure = self.figures[name]
+            view = self._view(figure, stretch)
+            found: dict[str, list[Reading]] = {}
+            for values in figure.read(view):
+                for reading in _readings(values, view.series):
+                    found.setdefault(reading.series.dimension, []).append(reading)
+            self._readings[key] = {dimension: tuple(readings) for dimension, readings in found.items()}
+        return self._readings[key]
+
+    def _view(self, figure: Figure, stretch: Stretch) -> SpanView:
+        from_ms, to_ms = stretch
+        axis = self.figures[figure.series_of].family if figure.series_of else figure.family
+        seconds = max(min(to_ms, self.at_ms) - from_ms, 1) / 1000
+        layouts = {name: family.layout for name, family in self.families.items()}
+        return SpanView(self.figures, layouts, lambda family: self._rollup(family, stretch), axis, seconds, self._live)
+
+    def _rollup(self, family: str, stretch: Stretch) -> Rollup:
+        key = (family, *stretch)
+        if key not in self._rollups:
+            state = self.families[family]
+            frames = (frame for partial in state.partials for frame in partial.frames(*stretch))
+            self._rollups[key] = Rollup(state.layout, state.names, frames, state.shown)
+        return self._rollups[key]
+
+    def _live(self, family: str, measure: str) -> Array:
+        state = self.families[family]
+        if measure == "count":
+            return state.waiting.astype(np.float64)
+        return np.where(state.waiting > 0, np.maximum(self.at_ms - state.oldest_ms, 0) / 1000, 0.0)
+
+    def totals(self) -> tuple[Total | HistogramTotal, ...]:
+        """What was counted since the beginning."""
+        return self._totals
+
+    @cached_property
+    def _totals(self) -> tuple[Total | HistogramTotal, ...]:
+        return tuple(total for name in self.families for total in self._family_totals(name))
+
+    def _family_totals(self, name: str) -> Iterator[Total | HistogramTotal]:
+        state = self.families[name]
+        lifetime = Rollup(state.layout, state.names, (), state.shown)
+        cells = lifetime.fold(state.totals)
+        for figure in self.figures.values():
+            if figure.family != name:
+                continue
+            if isinstance(figure, Counter):
+                yield from _counter_totals(figure, cells[:, state.layout.cell[figure.name]], lifetime.series)
+            if isinstance(figure, Distribution):
+                counts = np.cumsum(cells[:, state.layout.cell[figure.name]], axis=1)
+                sums = cells[:, state.layout.sum[figure.name]] * figure.base
+                yield from _histogram_totals(figure, counts, sums, lifetime.series)
+
+
+def _readings(values: Values, series: tuple[Series, ...]) -> Iterator[Reading]:
+    for row in np.flatnonzero(values.n > 0).tolist():
+        low = nan if values.low is None else float(values.low[row])
+        high = nan if values.high is None else float(values.high[row])
+        yield Reading(series[row], values.statistic, float(values.value[row]), int(values.n[row]), values.labels, low, high)
+
+
+def _counter_totals(figure: Counter, cells: Array, series: tuple[Series, ...]) -> Iterator[Total]:
+    for column, labels in enumerate(figure.combinations):
+        for row in np.flatnonzero(cells[:, column]).tolist():
+            yield Total(figure.name, series[row], labels, int(cells[row, column]))
+
+
+def _histogram_totals(
+    figure: Distribution, counts: Array, sums: Array, series: tuple[Series, ...]
+) -> Iterator[HistogramTotal]:
+    bounds = (*figure.bounds, inf)
+    for row in np.flatnonzero(counts[:, -1]).tolist():
+        yield HistogramTotal(figure.name, series[row], tuple(zip(bounds, counts[row].tolist(), strict=True)), float(sums[row]))

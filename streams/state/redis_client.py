@@ -1,0 +1,104 @@
+"""The connection to Redis: opened from a URL, checked for what would lose figures."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import NoPermissionError, ReadOnlyError, RedisClusterException
+
+from streams.state.errors import StoreRejected, StoreUnavailable
+from streams.state.keys import Keys
+from streams.state.redis_errors import translated
+
+Client: TypeAlias = Redis | RedisCluster
+
+TIMEOUT_SECONDS = 5.0
+RETRIES = 3  # a flicker only; callers wait and repeat on their own. Every command sent is safe to repeat
+OLDEST_TRUSTED_MAJOR = 7
+
+
+def connect(
+    url: str,
+    *,
+    username: str | None = None,
+    password: str | None = None,
+    ca_file: str | None = None,
+    cert_file: str | None = None,
+    key_file: str | None = None,
+) -> Client:
+    """A client for `redis://`, `rediss://` (TLS), `unix://`, `redis+cluster://` or `rediss+cluster://`.
+
+    Connects with the first command; the caller closes it with `aclose()`. What the URL says wins over the arguments.
+    """
+    scheme, _, rest = url.partition("://")
+    tls_files = {"ssl_ca_certs": ca_file, "ssl_certfile": cert_file, "ssl_keyfile": key_file}
+    tls = {name: file for name, file in tls_files.items() if file}
+    if tls and not scheme.startswith("rediss"):
+        raise StoreRejected("certificates for Redis are given, but its URL is without TLS", "write rediss:// in the URL")
+    options: dict[str, Any] = {
+        "username": username,
+        "password": password,
+        "decode_responses": False,
+        "socket_timeout": TIMEOUT_SECONDS,
+        "socket_connect_timeout": TIMEOUT_SECONDS,
+        "retry": Retry(ExponentialWithJitterBackoff(base=0.01, cap=1), RETRIES),
+        **tls,
+    }
+    return _client(scheme, rest, options)
+
+
+def _client(scheme: str, rest: str, options: dict[str, Any]) -> Client:
+    try:
+        if scheme.endswith("+cluster"):
+            return RedisCluster.from_url(f"{scheme.removesuffix('+cluster')}://{rest}", **options)
+        # A primary that became a replica keeps its connections: a retry drops this one and asks for the address again.
+        return Redis.from_url(f"{scheme}://{rest}", retry_on_error=[ReadOnlyError], **options)
+    except (ValueError, RedisClusterException):
+        # The cause may quote a part of the password, so it is left out.
+        hint = "e.g. redis://host:6379/0, rediss://…, unix:///path, redis+cluster://host:6379; percent-encode the password"
+        raise StoreRejected("the Redis URL cannot be read", hint) from None
+
+
+@translated
+async def check(client: Client) -> list[str]:
+    """Warnings about settings under which figures could be lost. Raises a store error where Redis cannot be used."""
+    try:
+        nodes = await _infos(client)
+    except NoPermissionError:
+        return ["the Redis user may not run INFO, so persistence and memory policy are unchecked"]
+    return list(dict.fromkeys(warning for node in nodes for warning in _warnings(node)))
+
+
+async def _infos(client: Client) -> list[Mapping[str, Any]]:
+    if isinstance(client, RedisCluster):
+        await client.initialize()
+        return [await client.info(target_nodes=node) for node in client.get_primaries()]
+    return [await client.info()]
+
+
+def _warnings(info: Mapping[str, Any]) -> list[str]:
+    warnings = []
+    version = str(info["redis_version"])
+    if int(version.partition(".")[0]) < OLDEST_TRUSTED_MAJOR:
+        warnings.append(f"Redis {version} is older than 7: a power cut may tear its append-only file")
+    if not int(info["aof_enabled"]):
+        warnings.append(
+            "Redis keeps no append-only file: a restart loses figures older than the topics keep; set appendonly yes"
+        )
+    if info["maxmemory_policy"] != "noeviction":
+        policy = info["maxmemory_policy"]
+        warnings.append(f"Redis may evict figures (maxmemory-policy {policy}): set maxmemory-policy noeviction")
+    return warnings
+
+
+@translated
+async def pseudonym_key(client: Client, keys: Keys) -> bytes:
+    """The 32 random bytes with which all workers make pseudonyms; created once, by whoever comes first."""
+    await client.set(keys.pseudonym_key, secrets.token_bytes(32), nx=True)
+    key = await client.get(keys.pseudonym_key)
+    if not isinstance(key, bytes):
+        raise StoreUnavailable("Redis: the key for pseudonyms vanished as it was read", "is it evicting keys?")
+    return key

@@ -1,0 +1,155 @@
+"""Partitions in Redis: one hash each, written by one script call a checkpoint. Every write is safe to repeat."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha1
+from importlib.resources import files
+from itertools import chain
+from typing import cast
+
+from redis.exceptions import NoScriptError
+
+from streams.state.keys import Keys, PartitionId
+from streams.state.limits import MINUTES_KEPT_MS, MOST_FIELDS, NEXT, require_storable
+from streams.state.redis_client import Client
+from streams.state.redis_errors import translated
+
+REGISTER_EVERY_SECONDS = 60.0  # again and again, so that a set lost in a rollback heals
+
+
+class RedisStore:
+    """Implements PartitionStore, StateSource and WorkerBoard. The caller owns the client."""
+
+    def __init__(
+        self,
+        client: Client,
+        prefix: str,
+        *,
+        minutes_kept_ms: int = MINUTES_KEPT_MS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._keys = Keys(prefix)
+        self._minutes_kept_ms = minutes_kept_ms
+        self._clock = clock
+        self._registered: dict[PartitionId, float] = {}
+        self._checkpoint = _Script("checkpoint.lua")
+        self._forget = _Script("forget.lua")
+
+    # -- PartitionStore
+
+    @translated
+    async def next_offsets(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, int]:
+        """The stored next offset of each partition that has one."""
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for partition in partitions:
+                pipeline.hget(self._keys.partition(partition), NEXT.decode())
+            stored = await pipeline.execute() if partitions else []
+        return {partition: int(offset) for partition, offset in zip(partitions, stored, strict=True) if offset is not None}
+
+    @translated
+    async def load(self, partition: PartitionId) -> dict[bytes, bytes]:
+        """All fields of a partition; empty where there is none."""
+        return cast("dict[bytes, bytes]", await self._client.hgetall(self._keys.partition(partition)))
+
+    @translated
+    async def checkpoint(
+        self,
+        partition: PartitionId,
+        expected: int | None,
+        fields: Mapping[bytes, bytes],
+        minutes: Mapping[int, bytes],
+    ) -> int | None:
+        """The next offset that is stored after the call: the write stands if and only if it is the one in `fields`."""
+        require_storable(fields)
+        await self._write_minutes(partition, minutes)
+        await self._register(partition)  # before the script: a partition that is stored is never unknown to readers
+        before = b"" if expected is None else b"%d" % expected
+        stored = await self._checkpoint.run(
+            self._client, self._keys.partition(partition), before, *chain.from_iterable(fields.items())
+        )
+        return None if stored is None else int(stored)
+
+    @translated
+    async def forget(self, partition: PartitionId, folded_until: int, fields: Sequence[bytes]) -> None:
+        """Deletes fields, if the stored fold reaches `folded_until`. Calls of one write each: none can be torn."""
+        for start in range(0, len(fields), MOST_FIELDS):
+            chunk = fields[start : start + MOST_FIELDS]
+            await self._forget.run(self._client, self._keys.partition(partition), b"%d" % folded_until, *chunk)
+
+    async def _write_minutes(self, partition: PartitionId, minutes: Mapping[int, bytes]) -> None:
+        if not minutes:
+            return
+        async with self._client.pipeline(transaction=False) as pipeline:
+            for minute_ms, content in minutes.items():
+                pipeline.set(self._keys.minute(partition, minute_ms), content, px=self._minutes_kept_ms)
+            await pipeline.execute()
+
+    async def _register(self, partition: PartitionId) -> None:
+        now = self._clock()
+        if now - self._registered.get(partition, -REGISTER_EVERY_SECONDS) >= REGISTER_EVERY_SECONDS:
+            await self._client.sadd(self._keys.partitions, str(partition))
+            self._registered[partition] = now
+
+    # -- StateSource
+
+    @translated
+    async def partitions(self) -> list[PartitionId]:
+        """Every partition that ever had a checkpoint, sorted. One may be empty: refused, or lost in a rollback."""
+        names = cast("set[bytes]", await self._client.smembers(self._keys.partitions))
+        return sorted(_partition(name.decode()) for name in names)
+
+    @translated
+    async def read(self, partition: PartitionId, fields: Sequence[bytes]) -> list[bytes | None]:
+        """The fields of a partition at one instant."""
+        if not fields:
+            return []
+        key = self._keys.partition(partition)
+        return cast("list[bytes | None]", await self._client.hmget(key, list(fields)))
+
+    @translated
+    async def minutes(self, partition: PartitionId, minutes: Sequence[int]) -> list[bytes | None]:
+        """The folded minutes that begin at these epoch milliseconds."""
+        if not minutes:
+            return []
+        keys = [self._keys.minute(partition, minute_ms) for minute_ms in minutes]
+        return cast("list[bytes | None]", await self._client.mget(keys))
+
+    @translated
+    async def workers(self) -> list[bytes]:
+        """What the live workers announced, by worker id; the dead are dropped from the set on the way."""
+        ids = sorted(cast("set[bytes]", await self._client.smembers(self._keys.workers)))
+        if not ids:
+            return []
+        said = cast("list[bytes | None]", await self._client.mget([self._keys.worker(id_.decode()) for id_ in ids]))
+        if dead := [id_ for id_, status in zip(ids, said, strict=True) if status is None]:
+            await self._client.srem(self._keys.workers, *dead)
+        return [status for status in said if status is not None]
+
+    # -- WorkerBoard
+
+    @translated
+    async def announce(self, worker: str, status: bytes, ttl_seconds: float) -> None:
+        """Shows a worker's status until the time to live has passed."""
+        # The value first: a reader that met the id without it would take the worker for dead.
+        await self._client.set(self._keys.worker(worker), status, px=round(ttl_seconds * 1000))
+        await self._client.sadd(self._keys.workers, worker)
+
+
+class _Script:
+    """A Lua script, called by its digest and sent whole only to a server that does not know it."""
+
+    def __init__(self, name: str) -> None:
+        self._text = files(__package__).joinpath(name).read_text("utf-8")
+        self._digest = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+
+    async def run(self, client: Client, key: str, *arguments: bytes) -> bytes | None:
+        try:
+            return cast("bytes | None", await client.evalsha(self._digest, 1, key, *arguments))
+        except NoScriptError:
+            return cast("bytes | None", await client.eval(self._text, 1, key, *arguments))
+
+
+def _partition(name: str) -> PartitionId:
+    topic, _, number = name.rpartition(":")
+    return PartitionId(topic, int(number))

@@ -1,0 +1,37 @@
+"""What a worker says of itself once a second, for those who read figures."""
+
+import json
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionStatus:
+    """One partition, as its worker sees it."""
+
+    topic: str
+    number: int
+    next: int  # -1: its state is being read
+    lag: int | None  # records not yet taken; None: unknown
+    age_seconds: float  # since the last checkpoint, or since there was nothing to write
+    checkpoint_seconds: float
+    checkpoint_bytes: int
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """One worker with its partitions. `sequence` grows, so that a reader sees by its own clock whether a worker still speaks."""
+
+    worker: str
+    sequence: int
+    partitions: tuple[PartitionStatus, ...]
+
+    def encode(self) -> bytes:
+        """JSON."""
+        return json.dumps({"worker": self.worker, "sequence": self.sequence, "partitions": [asdict(p) for p in self.partitions]}).encode()
+
+
+def decode_status(content: bytes) -> WorkerStatus:
+    """The inverse of `encode`."""
+    found = json.loads(content)
+    return WorkerStatus(found["worker"], found["sequence"], tuple(PartitionStatus(**partition) for partition in found["partitions"]))

@@ -1,0 +1,173 @@
+"""Contacts with support: a wait that the producer did not give is found from the contact's own events, in whatever order.
+
+A contact has one outcome: the first of answered and abandoned to arrive. It is counted at the time of the outcome. While its
+wait is unknown, only the count is known; the wait is added to the outcome's pane when the queueing turns up.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from streams.windows.time import PANE_MS
+from streams.windows.uniques import hash64
+
+Array = np.ndarray
+Event = dict[str, Any]
+BLOCKS = 64
+SCOPE = ("app", "environment", "channel", "queue", "topic", "team", "segment", "country")
+
+
+@dataclass(slots=True)
+class Row:
+    """What is remembered of one contact; instants in epoch ms."""
+
+    touched: int
+    queued: int | None = None
+    outcome: str = ""  # answered, abandoned, menu (left in the voice menu), ended
+    outcome_at: int = 0
+    unpaired: bool = False  # the outcome was on time and waits for the queueing to be found
+    ended: bool = False
+    resolved: bool = False
+    replied: bool = False
+    handled: bool = False
+    scope: Event | None = None  # whom a wait belongs to: of the queueing while it waits, of the outcome while unpaired
+
+
+class Contacts:
+    """Rows by hash of the contact's id, in blocks that are stored whole, as JSON."""
+
+    def __init__(self) -> None:
+        self._blocks: list[dict[int, Row]] = [{} for _ in range(BLOCKS)]
+        self._changed: set[int] = set()
+
+    def measure(self, columns: Any, times: Array, late: Array, closed_until: int) -> tuple[Any, Array]:
+        """Each event becomes what it says about figures; a queueing that arrives late adds the wait of its outcome."""
+        measured: list[tuple[Event, int]] = []
+        for event, at, is_late in zip(columns.events, times.tolist(), late.tolist(), strict=True):
+            row, found = self._row(event, at), dict(_scope(event))
+            paired = _STEPS[event["state"]](row, event, at, found, is_late)
+            _once(row, event, found)
+            if not is_late:
+                measured.append((found, at))
+            if paired and paired[1] // PANE_MS * PANE_MS + PANE_MS > closed_until:
+                measured.append(paired)
+        return columns.replaced([found for found, _ in measured]), np.array([at for _, at in measured], dtype=np.int64)
+
+    def _row(self, event: Event, at: int) -> Row:
+        name = hash64(f"{event['app']}\n{event.get('environment') or ''}\n{event['contact']}")
+        block = name % BLOCKS
+        self._changed.add(block)
+        row = self._blocks[block].get(name)
+        if row is None:
+            row = self._blocks[block][name] = Row(at)
+        row.touched = max(row.touched, at)
+        return row
+
+    def waiting(self) -> list[tuple[Event, int]]:
+        """Those queued and without an outcome: their dimensions and since when."""
+        rows = (row for block in self._blocks for row in block.values())
+        return [(row.scope, row.queued) for row in rows if row.scope and row.queued is not None and not row.outcome]
+
+    def expire(self, before: int) -> list[str]:
+        for number, block in enumerate(self._blocks):
+            for name in [name for name, row in block.items() if row.touched < before]:
+                del block[name]
+                self._changed.add(number)
+        return []
+
+    def unstored(self) -> Iterator[tuple[str, bytes]]:
+        for number in sorted(self._changed):
+            rows = sorted(self._blocks[number].items())
+            content = [[name, *(getattr(row, slot) for slot in Row.__slots__)] for name, row in rows]
+            yield str(number), json.dumps(content, separators=(",", ":")).encode()
+        self._changed.clear()
+
+    def restore(self, fields: Mapping[str, bytes]) -> None:
+        for number, content in fields.items():
+            self._blocks[int(number)] = {name: Row(*values) for name, *values in json.loads(content)}
+
+
+def _scope(event: Event) -> Iterator[tuple[str, Any]]:
+    return ((name, event[name]) for name in SCOPE if event.get(name))
+
+
+def _queued(row: Row, event: Event, at: int, found: Event, _late: bool) -> tuple[Event, int] | None:
+    if row.queued is not None:
+        return None
+    row.queued = at
+    found["step"] = "queued"
+    if not row.outcome:
+        row.scope = dict(_scope(event))
+    if not row.unpaired:
+        return None
+    row.unpaired = False
+    pair, row.scope = {**(row.scope or {}), f"{row.outcome}_wait": max(row.outcome_at - at, 0) / 1000}, None
+    return pair, row.outcome_at
+
+
+def _outcome(row: Row, event: Event, at: int, found: Event, late: bool) -> None:
+    state = event["state"]
+    if row.outcome:
+        return
+    row.outcome, row.outcome_at, row.scope = ("menu" if event.get("in_menu") else state), at, None
+    if row.outcome not in ("answered", "abandoned"):
+        return
+    found["step"] = state
+    wait = event.get("wait_seconds")
+    if wait is None and row.queued is not None:
+        wait = max(at - row.queued, 0) / 1000
+    if wait is not None:
+        found[f"{state}_wait"] = wait
+    elif not late:
+        row.unpaired, row.scope = True, dict(_scope(event))
+
+
+def _ended(row: Row, event: Event, at: int, found: Event, _late: bool) -> None:
+    if not row.outcome:
+        row.outcome, row.outcome_at, row.scope = "ended", at, None
+    if event.get("handled_by") == "bot" and not row.ended:
+        found["bot"] = "handed_over" if event.get("handed_over") else "contained"
+    row.ended = True
+
+
+def _resolved(row: Row, event: Event, at: int, found: Event, _late: bool) -> None:
+    if row.resolved:
+        return
+    row.resolved = True
+    found["step"] = "resolved"
+    seconds = event.get("resolution_seconds")
+    if seconds is None and row.queued is not None:
+        seconds = max(at - row.queued, 0) / 1000
+    found["resolution"] = seconds
+
+
+def _reopened(row: Row, _event: Event, _at: int, _found: Event, _late: bool) -> None:
+    row.resolved = False
+
+
+def _nothing(_row: Row, _event: Event, _at: int, _found: Event, _late: bool) -> None:
+    pass
+
+
+def _once(row: Row, event: Event, found: Event) -> None:
+    """The first reply and the handling time count once a contact, at the first event that tells them."""
+    if not row.replied and event.get("first_reply_seconds") is not None:
+        row.replied, found["first_reply"] = True, event["first_reply_seconds"]
+    if not row.handled and event.get("talk_seconds") is not None:
+        row.handled = True
+        found["handle"] = event["talk_seconds"] + (event.get("hold_seconds") or 0) + (event.get("wrap_up_seconds") or 0)
+
+
+_STEPS = {
+    "queued": _queued,
+    "offered": _nothing,
+    "answered": _outcome,
+    "transferred": _nothing,
+    "abandoned": _outcome,
+    "ended": _ended,
+    "resolved": _resolved,
+    "reopened": _reopened,
+}

@@ -1,0 +1,204 @@
+"""Rollups ↔ small integers. Part of a partition's state: numbers are given in the order of the records, never of the batches.
+
+A rollup is (app, environment, dimension, value). An app has at most `max_values` values a dimension, a partition at most
+`max_scopes` apps and environments; what comes later is counted in the totals only, and given back as `__other__` by the reader.
+A value unseen for 24 h of event time is forgotten.
+"""
+
+import heapq
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import repeat
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from streams.windows.pane import BLOCKS
+from streams.windows.time import HOUR_MS
+
+Array = np.ndarray
+UNKNOWN, OTHER, DEFAULT_ENVIRONMENT = "unknown", "__other__", "production"
+KEEP_HOURS = 24
+NONE = -1  # a value that was not admitted
+_NEW = -2
+
+
+class Name(NamedTuple):
+    """What a series is the rollup of."""
+
+    app: str
+    environment: str
+    dimension: str
+    value: str
+
+
+class Scope:
+    """One app in one environment: the number of its total, and of each value by dimension."""
+
+    __slots__ = ("name", "total", "values")
+
+    def __init__(self, name: tuple[str, str], total: int, dimensions: int) -> None:
+        self.name = name
+        self.total = total
+        self.values: tuple[dict[str, int], ...] = tuple({} for _ in range(dimensions))
+
+
+class SeriesIndex:
+    """Names of the series of one partition."""
+
+    def __init__(self, dimensions: Sequence[str], max_values: int = 1000, max_scopes: int = 100) -> None:
+        self.dimensions = tuple(dimensions)
+        self.names: list[Name | None] = []
+        self.dropped = 0  # values that found no place, counted once an event
+        self._last_hour = np.zeros(0, dtype=np.int64)
+        self._scopes: dict[tuple[str, str], Scope] = {}
+        self._free: list[int] = []
+        self._limits = max_values, max_scopes
+        self._changed = np.zeros(BLOCKS, dtype=bool)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def codes(self, events: Sequence[Mapping[str, Any]], hour: int) -> Array:
+        """n events → int64[n, 1 + dimensions]: series numbers, the total first; NONE for values without a place."""
+        found = self.look_up(events)
+        for i in np.flatnonzero((found == _NEW).any(axis=1)).tolist():
+            found[i] = self._admit(events[i])
+        seen = np.bincount(found.ravel() + 1, minlength=len(self.names) + 1)[1:] > 0
+        aged = np.flatnonzero(seen & (self._last_hour < hour))
+        self._last_hour[aged] = hour
+        self._changed[aged % BLOCKS] = True
+        return found
+
+    def look_up(self, events: Sequence[Mapping[str, Any]]) -> Array:
+        """As `codes`, admitting nothing: a value that is not known is negative."""
+        found = np.full((len(events), 1 + len(self.dimensions)), _NEW, dtype=np.int64)
+        for name, rows in _by_scope(events).items():
+            scope = self._scopes.get(name)
+            if scope is None:
+                continue
+            chosen = events if len(rows) == len(events) else [events[i] for i in rows]
+            at = slice(None) if chosen is events else rows
+            found[at, 0] = scope.total
+            for d, (dimension, values) in enumerate(zip(self.dimensions, scope.values, strict=True), 1):
+                column = [event.get(dimension) or UNKNOWN for event in chosen]
+                found[at, d] = list(map(values.get, column, repeat(_NEW)))
+        return found
+
+    def _admit(self, event: Mapping[str, Any]) -> list[int]:
+        name = _scope_of(event)
+        scope = self._scopes.get(name) or self._new_scope(name)
+        if scope is None:
+            self.dropped += 1
+            return [self._scopes[OTHER, OTHER].total] + [NONE] * len(self.dimensions)
+        found, full = [scope.total], False
+        for dimension, values in zip(self.dimensions, scope.values, strict=True):
+            value = event.get(dimension) or UNKNOWN
+            number = values.get(value)
+            if number is None:
+                if len(values) < self._limits[0] and value != OTHER:
+                    number = values[value] = self._number(Name(*scope.name, dimension, value))
+                else:
+                    number, full = NONE, True
+            found.append(number)
+        self.dropped += full
+        return found
+
+    def _new_scope(self, name: tuple[str, str]) -> Scope | None:
+        if len(self._scopes) >= self._limits[1]:
+            if (OTHER, OTHER) not in self._scopes:
+                self._open((OTHER, OTHER))
+            return None
+        return self._open(name)
+
+    def _open(self, name: tuple[str, str]) -> Scope:
+        scope = Scope(name, self._number(Name(*name, "all", "all")), len(self.dimensions))
+        self._scopes[name] = scope
+        return scope
+
+    def _number(self, name: Name) -> int:
+        if self._free:
+            number = heapq.heappop(self._free)
+            self.names[number] = name
+        else:
+            number = len(self.names)
+            self.names.append(name)
+            self._last_hour = np.concatenate((self._last_hour, np.zeros(1, dtype=np.int64)))
+        self._last_hour[number] = 0
+        self._changed[number % BLOCKS] = True
+        return number
+
+    def expire(self, hour: int) -> list[int]:
+        """Forgets values unseen for 24 h before `hour` (hours since 1970); returns their numbers. Totals stay."""
+        first = np.flatnonzero(self._last_hour == 0)  # met before any pane was closed: their day begins now
+        self._last_hour[first] = hour
+        self._changed[first % BLOCKS] = True
+        old = np.flatnonzero(self._last_hour < hour - KEEP_HOURS).tolist()
+        gone = []
+        for number in old:
+            name = self.names[number]
+            if name is None or name.dimension == "all":
+                continue
+            del self._scopes[name.app, name.environment].values[self.dimensions.index(name.dimension)][name.value]
+            self.names[number] = None
+            heapq.heappush(self._free, number)
+            self._changed[number % BLOCKS] = True
+            gone.append(number)
+        return gone
+
+    def unstored(self) -> Iterator[tuple[int, bytes]]:
+        """(block, content) of what changed since the last call."""
+        for block in np.flatnonzero(self._changed).tolist():
+            rows = [
+                [i, *name, int(self._last_hour[i])]
+                for i in range(block, len(self.names), BLOCKS)
+                if (name := self.names[i])
+            ]
+            yield block, json.dumps(rows, separators=(",", ":")).encode()
+        self._changed[:] = False
+
+    def restore(self, blocks: Mapping[int, bytes], count: int) -> None:
+        """The inverse of all that `unstored` ever gave; `count` numbers were given out in all."""
+        self.names = [None] * count
+        self._last_hour = np.zeros(count, dtype=np.int64)
+        for content in blocks.values():
+            for number, name, hour in read_names(content):
+                self.names[number] = name
+                self._last_hour[number] = hour
+        for number, name in enumerate(self.names):
+            if name is None:
+                self._free.append(number)
+            elif name.dimension == "all":
+                self._scopes[name.app, name.environment] = Scope(
+                    (name.app, name.environment), number, len(self.dimensions)
+                )
+        for number, name in enumerate(self.names):
+            if name is not None and name.dimension != "all":
+                self._scopes[name.app, name.environment].values[self.dimensions.index(name.dimension)][name.value] = (
+                    number
+                )
+
+
+def read_names(content: bytes) -> Iterator[tuple[int, Name, int]]:
+    """(number, name, hour last seen) of each series in a stored block."""
+    for number, app, environment, dimension, value, hour in json.loads(content):
+        yield number, Name(app, environment, dimension, value), hour
+
+
+def hour_of(at_ms: int) -> int:
+    """Hours since 1970; 0 before the first pane is closed."""
+    return max(at_ms // HOUR_MS, 0)
+
+
+def _scope_of(event: Mapping[str, Any]) -> tuple[str, str]:
+    return event["app"], event.get("environment") or DEFAULT_ENVIRONMENT
+
+
+def _by_scope(events: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[int]]:
+    scopes = [(event["app"], event.get("environment") or DEFAULT_ENVIRONMENT) for event in events]
+    if len(set(scopes)) == 1:
+        return {scopes[0]: list(range(len(scopes)))}
+    found: dict[tuple[str, str], list[int]] = {}
+    for i, scope in enumerate(scopes):
+        found.setdefault(scope, []).append(i)
+    return found

@@ -1,0 +1,214 @@
+"""A partition's state as fields of one hash. All values are absolute, so a field may be written any number of times.
+
+| field | content |
+|---|---|
+| `_next` `_layout` `_folded_until` `_meta` `_versions` | see docs/architecture.md |
+| `p:<pane>:<block>` | a block of an open pane |
+| `l:<block>` | lifetime totals of folded panes |
+| `s:<block>` | names of series |
+| `i:<pane>:<chunk>` | identities, in the order they came |
+| `t:<name>` | the keyed table's |
+| `live` | what waits now, by series |
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from streams.windows import time
+from streams.windows.pane import Pane, decode
+from streams.windows.partition import Partition
+from streams.windows.series import SeriesIndex
+from streams.windows.tables import HORIZON_MS
+
+Array = np.ndarray
+FORMAT = 1
+MINUTES_KEPT_MS = 75 * time.MINUTE_MS
+TOTALS, SERIES, LIVE = -1, -2, -3  # in place of a pane in `_versions`
+_VERSION = np.dtype([("pane", "<i8"), ("block", "<u2"), ("version", "<i8")])
+_HEAD = struct.Struct("<I")
+HEAD = (b"_next", b"_layout", b"_folded_until", b"_meta", b"_versions")
+Versions = dict[tuple[int, int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One step of the stored state: from `expected` (None: nothing stored yet) to `next`."""
+
+    expected: int | None
+    next: int
+    fields: dict[bytes, bytes]
+    minutes: dict[int, bytes]
+    folded_until: int
+    obsolete: list[bytes]  # superfluous once this checkpoint stands
+
+
+class LayoutError(Exception):
+    """The stored state was written by another catalogue, policy or pseudonym key."""
+
+
+class Ledger:
+    """Between a partition and its hash: what the hash holds, and so what a checkpoint must write."""
+
+    def __init__(self, partition: Partition, key_fingerprint: str = "") -> None:
+        self.partition = partition
+        self.stored: int | None = None  # `_next` of the hash
+        self._versions: Versions = {}
+        self._layout = layout_of(partition, key_fingerprint)
+
+    @property
+    def due(self) -> bool:
+        """Whether anything happened since the last checkpoint."""
+        return self.partition.next != (self.stored or 0)
+
+    def checkpoint(self) -> Checkpoint:
+        """What changed. Taken as written: if it turns out not to be, the memory must be dropped and the hash read."""
+        state = self.partition
+        fields = dict(self._changed())
+        self._versions = {key: v for key, v in self._versions.items() if not 0 <= key[0] < state.folded_until}
+        fields |= {
+            b"_next": b"%d" % state.next,
+            b"_layout": self._layout.encode(),
+            b"_folded_until": b"%d" % state.folded_until,
+            b"_meta": _meta(state),
+            b"_versions": pack_versions(self._versions),
+        }
+        kept = {m: content for m, content in state.minutes.items() if m >= state.folded_until - MINUTES_KEPT_MS}
+        taken = Checkpoint(self.stored, state.next, fields, kept, state.folded_until, state.obsolete)
+        state.minutes, state.obsolete, self.stored = {}, [], state.next
+        return taken
+
+    def _changed(self) -> Iterable[tuple[bytes, bytes]]:
+        state = self.partition
+        for block, content in state.series.unstored():
+            yield self._written(b"s:%d" % block, SERIES, block), content
+        for start, pane in (*sorted(state.panes.items()), (TOTALS, state.totals)):
+            for block in np.flatnonzero(pane.changed).tolist():
+                name = b"l:%d" % block if start == TOTALS else b"p:%d:%d" % (start, block)
+                yield self._written(name, start, block), pane.block(block).encode()
+            pane.changed[:] = False
+        for start, chunk, content in state.ids.unstored():
+            yield b"i:%d:%d" % (start, chunk), content
+        if state.table:
+            yield from self._table(state)
+
+    def _table(self, state: Partition) -> Iterable[tuple[bytes, bytes]]:
+        changed = list(state.table.unstored()) if state.table else []
+        for name, content in changed:
+            yield b"t:" + name.encode(), content
+        if changed and state.table:
+            yield self._written(b"live", LIVE, 0), pack_live(state.table.waiting(), state.series)
+
+    def _written(self, name: bytes, pane: int, block: int) -> bytes:
+        self._versions[pane, block] = self.partition.next
+        return name
+
+    def restore(self, fields: Mapping[bytes, bytes]) -> None:
+        """Puts the content of a hash into a fresh partition. Raises LayoutError where it cannot be understood."""
+        if not fields:
+            return
+        found = fields.get(b"_layout", b"").decode()
+        if found != self._layout:
+            raise LayoutError(f"the stored state has layout {found or 'none'!r}, this program writes {self._layout!r}")
+        state, meta = self.partition, json.loads(fields[b"_meta"])
+        state.next = self.stored = int(fields[b"_next"])
+        state.folded_until, state.watermark = int(fields[b"_folded_until"]), meta["watermark"]
+        state.counts.update(meta["counts"])
+        self._versions = unpack_versions(fields[b"_versions"])
+        groups = _grouped(fields)
+        state.series.restore({int(block): content for block, content in groups["s"].items()}, meta["series"])
+        state.series.dropped = meta["dropped"]
+        for content in groups["l"].values():
+            state.totals.put(decode(content))
+        state.totals.changed[:] = False
+        self._restore_panes(groups["p"])
+        self._restore_ids(groups["i"])
+        if state.table:
+            state.table.restore(groups["t"])
+            gone = state.table.expire(time.floor_ms(state.folded_until, time.HOUR_MS) - HORIZON_MS)
+            state.obsolete += [b"t:" + name.encode() for name in gone]  # expired, and their deletion did not arrive
+
+    def _restore_panes(self, fields: Mapping[str, bytes]) -> None:
+        state = self.partition
+        for name, content in fields.items():
+            start, block = map(int, name.split(":"))
+            if start < state.folded_until:  # folded, and its deletion did not arrive
+                state.obsolete.append(b"p:%d:%d" % (start, block))
+                continue
+            state.panes.setdefault(start, Pane(state.layout)).put(decode(content))
+        for pane in state.panes.values():
+            pane.changed[:] = False
+
+    def _restore_ids(self, fields: Mapping[str, bytes]) -> None:
+        chunks: dict[int, dict[int, bytes]] = {}
+        for name, content in fields.items():
+            start, chunk = map(int, name.split(":"))
+            if start < self.partition.folded_until:
+                self.partition.obsolete.append(b"i:%d:%d" % (start, chunk))
+            else:
+                chunks.setdefault(start, {})[chunk] = content
+        self.partition.ids.restore(chunks)
+
+
+def layout_of(partition: Partition, key_fingerprint: str) -> str:
+    """Names what the bytes mean: differs where another program would read or go on writing them differently."""
+    what = (FORMAT, time.PANE_MS, partition.family.dimensions, asdict(partition.policy), key_fingerprint)
+    digest = hashlib.blake2b(repr((*what, partition.layout.signature())).encode(), digest_size=6).hexdigest()
+    return f"{FORMAT}:{partition.family.name}:{digest}"
+
+
+def _meta(state: Partition) -> bytes:
+    counts = {name: n for name, n in sorted(state.counts.items()) if n}
+    return json.dumps(
+        {"watermark": state.watermark, "counts": counts, "series": len(state.series), "dropped": state.series.dropped}
+    ).encode()
+
+
+def _grouped(fields: Mapping[bytes, bytes]) -> dict[str, dict[str, bytes]]:
+    groups: dict[str, dict[str, bytes]] = {kind: {} for kind in "slpit"}
+    for name, content in fields.items():
+        kind, _, rest = name.decode().partition(":")
+        if kind in groups:
+            groups[kind][rest] = content
+    return groups
+
+
+def pack_versions(versions: Versions) -> bytes:
+    """(pane or kind, block) → the offset after which the field was last written."""
+    return np.array([(pane, block, v) for (pane, block), v in sorted(versions.items())], dtype=_VERSION).tobytes()
+
+
+def unpack_versions(content: bytes) -> Versions:
+    """The inverse of `pack_versions`."""
+    return {(pane, block): version for pane, block, version in np.frombuffer(content, _VERSION).tolist()}
+
+
+def pack_live(waiting: list[tuple[dict[str, object], int]], series: SeriesIndex) -> bytes:
+    """By series: how many wait, and since when the oldest does."""
+    found: dict[int, tuple[int, int]] = {}
+    codes = series.look_up([scope for scope, _ in waiting]).tolist() if waiting else []
+    for row, (_, since) in zip(codes, waiting, strict=True):
+        for number in row:
+            if number >= 0:
+                count, oldest = found.get(number, (0, since))
+                found[number] = count + 1, min(oldest, since)
+    rows = sorted(found.items())
+    numbers, counts = np.array([n for n, _ in rows], "<u4"), np.array([c for _, (c, _) in rows], "<u4")
+    return (
+        _HEAD.pack(len(rows))
+        + numbers.tobytes()
+        + counts.tobytes()
+        + np.array([s for _, (_, s) in rows], "<i8").tobytes()
+    )
+
+
+def unpack_live(content: bytes) -> tuple[Array, Array, Array]:
+    """(series, count, oldest since epoch ms), int64 each."""
+    (n,) = _HEAD.unpack_from(content)
+    at = _HEAD.size
+    numbers, counts = np.frombuffer(content, "<u4", n, at), np.frombuffer(content, "<u4", n, at + 4 * n)
+    return numbers.astype(np.int64), counts.astype(np.int64), np.frombuffer(content, "<i8", n, at + 8 * n)

@@ -1,0 +1,62 @@
+"""Counting distinct people: HyperLogLog registers, mergeable by their maximum.
+
+Estimator: Otmar Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017), algorithm 6: unbiased from
+zero up, without switching between formulas.
+"""
+
+import numpy as np
+import xxhash
+
+Array = np.ndarray
+PRECISION = 11
+REGISTERS = 1 << PRECISION  # 2048 bytes a set; standard error 1.04 / sqrt(2048) = 2.3 %
+_TAIL_BITS = 64 - PRECISION
+
+
+def hash64(text: str) -> int:
+    """64-bit hash of an identity that needs no secrecy, never 0."""
+    return xxhash.xxh3_64_intdigest(text.encode()) or 1
+
+
+def registers(hashes: Array) -> tuple[Array, Array]:
+    """uint64[n] hashes → (int64[n] register, uint8[n] its candidate value)."""
+    mixed = hashes * np.uint64(0x9E3779B97F4A7C15)  # hashes of any origin: spread them once more
+    mixed ^= mixed >> np.uint64(32)
+    tail = mixed & np.uint64((1 << _TAIL_BITS) - 1)
+    # 1 + the number of zeros before the tail's first set bit; 53 bits are exact in a float64, whose exponent is the bit length
+    rank = _TAIL_BITS + 1 - np.frexp(tail.astype(np.float64))[1]
+    return (mixed >> np.uint64(_TAIL_BITS)).astype(np.int64), rank.astype(np.uint8)
+
+
+def estimate(rows: Array) -> Array:
+    """uint8 [s, REGISTERS] → float64 [s]: how many distinct hashes each row has seen."""
+    q = _TAIL_BITS
+    size = rows.shape[0]
+    keys = rows.astype(np.int64) + 64 * np.arange(size)[:, None]
+    counts = np.bincount(keys.ravel(), minlength=64 * size).reshape(size, 64).astype(np.float64)
+    z = REGISTERS * _tau(1 - counts[:, q + 1] / REGISTERS)
+    for k in range(q, 0, -1):
+        z = 0.5 * (z + counts[:, k])
+    z = z + REGISTERS * _sigma(counts[:, 0] / REGISTERS)
+    with np.errstate(divide="ignore"):
+        return np.where(np.isinf(z), 0.0, REGISTERS**2 / (2 * np.log(2)) / z)
+
+
+def _sigma(x: Array) -> Array:
+    y, z = np.ones_like(x), x.copy()
+    for _ in range(64):
+        x = x * x
+        z = z + x * y
+        y = y + y
+    return np.where(x == 1.0, np.inf, z)
+
+
+def _tau(x: Array) -> Array:
+    inside = (x > 0) & (x < 1)
+    x = np.where(inside, x, 0.5)
+    y, z = np.ones_like(x), 1 - x
+    for _ in range(64):
+        x = np.sqrt(x)
+        y = 0.5 * y
+        z = z - (1 - x) ** 2 * y
+    return np.where(inside, z / 3, 0.0)

@@ -1,0 +1,1 @@
+"""The specification, told as tests; the tree mirrors the packages."""

@@ -1,0 +1,70 @@
+"""Documents: generated ones are fresh, and what they tell people to type is true."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from monitor import docs
+from monitor.checking import Checker
+from monitor.settings import unknown_names
+from streams.events.decode import Reason
+from streams.kafka.publish import key_of
+from streams.metrics.registry import catalogue
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+PRODUCERS = (ROOT / "docs/producers.md").read_text()
+FAMILIES = {family.name: family.event for family in catalogue().families}
+
+
+def test_generated_files_are_fresh() -> None:
+    """`make docs` would change nothing."""
+    assert docs.stale() == []
+
+
+def test_a_left_over_schema_is_stale(tmp_path: Path) -> None:
+    """A schema of a family that is gone is named, so that it gets deleted."""
+    (tmp_path / "docs/schemas").mkdir(parents=True)
+    (tmp_path / "docs/schemas/gone.json").write_text("{}")
+    assert "docs/schemas/gone.json" in docs.stale(tmp_path)
+
+
+@pytest.mark.parametrize("text", [README, PRODUCERS], ids=["README.md", "producers.md"])
+def test_named_settings_and_links_exist(text: str) -> None:
+    """Every XMON_ name is a setting, and every link to a file leads somewhere."""
+    assert unknown_names(dict.fromkeys(re.findall(r"XMON_\w+", text), "")) == []
+    for link in re.findall(r"\]\((?!http)([^)]+)\)", text):
+        assert (ROOT / link).exists() or (ROOT / "docs" / link).exists()
+
+
+@pytest.mark.parametrize("text", [README, PRODUCERS], ids=["README.md", "producers.md"])
+def test_every_topic_is_listed(text: str) -> None:
+    """A new family shows up in both tables."""
+    for name in FAMILIES:
+        assert f"`experience.{name}`" in text
+
+
+def test_every_example_is_accepted() -> None:
+    """What the guide shows would be counted, and has the key it asks for."""
+    checker = Checker(FAMILIES, 262_144)
+    shown: set[str] = set()
+    for block in re.findall(r"```json\n(.*?)```", PRODUCERS, re.DOTALL):
+        for text in re.split(r"\n(?=\{)", block.strip()):
+            event = json.loads(text)
+            name = _family(event)
+            checker.check(name, event)
+            assert key_of(FAMILIES[name], event)
+            shown.add(name)
+    assert shown == set(FAMILIES)
+
+
+def _family(event: dict[str, object]) -> str:
+    marks = {"target": "link-error", "contact": "contact", "url": "page-load", "kind": "app-crash"}
+    return next((name for mark, name in marks.items() if mark in event), "app-session")
+
+
+def test_every_reason_is_listed() -> None:
+    """The guide names all reasons for a dead letter."""
+    assert all(f"`{reason}`" in PRODUCERS for reason in Reason)

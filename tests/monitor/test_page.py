@@ -1,0 +1,2 @@
+from tests.monitor.fake_snapshot import X
+def test_x(): assert X

@@ -1,0 +1,1 @@
+"""Real servers for tests: each in a directory of its own, on free ports, ended by its process id."""

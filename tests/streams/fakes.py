@@ -1,0 +1,62 @@
+"""Kafka as the pipeline sees it, in memory: logs that can be cut, fetched in any sizes, and sought."""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+from streams.kafka.batch import Batch, DeadLetter, Record
+from streams.state.keys import PartitionId
+
+
+class FakeLog:
+    """Implements `Log`. `fetch` gives what a consumer would be given next."""
+
+    def __init__(self, records: dict[PartitionId, list[Record]]) -> None:
+        self.records = records
+        self.starts = dict.fromkeys(records, 0)
+        self.written: list[DeadLetter] = []
+        self._epochs: Counter[PartitionId] = Counter()
+        self._positions: dict[PartitionId, int] = {}
+
+    def epoch(self, partition: PartitionId) -> int:
+        return self._epochs[partition]
+
+    async def seek(self, partition: PartitionId, offset: int) -> None:
+        self._positions[partition] = offset
+        self._epochs[partition] += 1
+
+    async def bounds(self, partition: PartitionId) -> tuple[int, int]:
+        log = self.records[partition]
+        return self.starts[partition], log[-1].offset + 1 if log else self.starts[partition]
+
+    async def dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        self.written += letters
+
+    def lag(self, partition: PartitionId) -> int | None:
+        log = self.records[partition]
+        return (log[-1].offset + 1 if log else 0) - self._positions.get(partition, 0)
+
+    def fetch(self, partition: PartitionId, most: int) -> Batch | None:
+        """The next batch, of at most so many records."""
+        position = self._positions.get(partition, 0)
+        if position < self.starts[partition]:
+            self._positions[partition] = position = self.starts[partition]
+            self._epochs[partition] += 1
+        found = [record for record in self.records[partition] if record.offset >= position][:most]
+        if not found:
+            return None
+        self._positions[partition] = found[-1].offset + 1
+        return Batch(partition, position, self._epochs[partition], found)
+
+
+async def drain(pipeline: object, log: FakeLog, rng: random.Random | None = None, most: int = 500) -> None:
+    """Feeds everything there is, then ticks until nothing is pending."""
+    chance = rng or random.Random(0)
+    quiet = 0
+    while quiet < 3:
+        batches = [log.fetch(partition, chance.randint(1, most)) for partition in log.records]
+        for batch in batches:
+            if batch:
+                await pipeline.feed(batch)  # type: ignore[attr-defined]
+        await pipeline.tick()  # type: ignore[attr-defined]
+        quiet = 0 if any(batches) else quiet + 1

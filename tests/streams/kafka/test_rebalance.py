@@ -1,0 +1,65 @@
+"""Workers that come and go, on a real broker."""
+
+import asyncio
+
+import pytest
+
+from streams.kafka.settings import KafkaSettings
+from tests.streams.kafka.recording import (
+    assert_chained,
+    assert_contiguous,
+    create_topics,
+    new_applied,
+    new_store,
+    partitions_of,
+    produce,
+    worker,
+)
+
+pytestmark = pytest.mark.kafka
+
+
+async def test_workers_share_the_partitions_and_lose_none(settings: KafkaSettings) -> None:
+    """While one worker joins and the other leaves under load, each record is applied once."""
+    names = await create_topics(settings, "a", "b")
+    partitions = partitions_of(names)
+    store, applied = new_store(), new_applied()
+    await produce(settings, partitions, 1_000)
+    loading = asyncio.create_task(produce(settings, partitions, 20_000))
+    async with worker(settings, names, store, applied) as first:
+        await first.until(lambda: len(store) == len(partitions))
+        async with worker(settings, names, store, applied) as second:
+            await second.until(lambda: len(second.pipeline.assignments) > 0)
+            await first.until(lambda: len(first.pipeline.assignments) > 1)
+            mine, others = first.pipeline.assignments[-1], second.pipeline.assignments[-1]
+            assert sorted([*mine, *others]) == partitions
+            assert len(mine) == len(others) == 3
+            await first.stop()
+            await loading
+            await second.until(lambda: all(store[partition] == 21_000 for partition in partitions))
+    assert all(applied[partition] == list(range(21_000)) for partition in partitions)
+    for pipeline in (first.pipeline, second.pipeline):
+        assert_contiguous(pipeline.batches)
+        assert_chained(pipeline.batches)
+
+
+async def test_what_a_rebalance_drops_is_fetched_again(settings: KafkaSettings) -> None:
+    """Batches waiting in Faust's queue at a rebalance are gone; the next epoch begins where the store stands."""
+    names = await create_topics(settings, "a")
+    partitions = partitions_of(names)
+    await produce(settings, partitions, 50_000, size=500)
+    store, applied = new_store(), new_applied()
+    async with worker(settings, names, store, applied) as first:
+        await first.until(lambda: len(store) == len(partitions))
+        first.pipeline.open.clear()
+        fed = len(first.pipeline.batches)
+        async with worker(settings, names, store, applied) as second:
+            await first.until(lambda: len(first.pipeline.assignments) > 1)
+            await second.until(lambda: bool(second.pipeline.assignments))
+            first.pipeline.open.set()
+            await second.until(lambda: all(store[partition] == 50_000 for partition in partitions))
+        kept = first.pipeline.assignments[1]
+        epochs = {batch.epoch for batch in first.pipeline.batches[fed + 1 :] if batch.partition in kept}
+        assert kept
+        assert min(epochs, default=2) > 1
+    assert all(applied[partition] == list(range(50_000)) for partition in partitions)

@@ -1,0 +1,95 @@
+"""When a worker is ended, as a table of looks; no broker, no clock."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from aiokafka.structs import TopicPartition
+
+from streams.kafka.chain import Chain
+from streams.kafka.exit_codes import ExitCode
+from streams.kafka.watchdog import LIMITS, Vitals, Watch, end_within
+from streams.state.keys import PartitionId
+
+WELL = Vitals(turns=0, joined=True, flowing=True, waiting=False, progress=0, store_healthy=True)
+WRONG = {
+    ExitCode.LOOP_BLOCKED: lambda second: replace(WELL),
+    ExitCode.NO_ASSIGNMENT: lambda second: replace(WELL, turns=second, joined=False, flowing=False),
+    ExitCode.FLOW_STOPPED: lambda second: replace(WELL, turns=second, flowing=False),
+    ExitCode.NO_PROGRESS: lambda second: replace(WELL, turns=second, waiting=True),
+}
+
+
+def first_end(look: Callable[[int], Vitals], seconds: int, answers: bool = True) -> tuple[int, ExitCode] | None:
+    watch = Watch(lambda: answers)
+    for second in range(seconds):
+        code = watch.look(second, look(second))
+        if code is not None:
+            return second, code
+    return None
+
+
+@pytest.mark.parametrize("code", WRONG)
+def test_each_wrong_ends_the_worker_after_its_limit(code: ExitCode) -> None:
+    """Not one look before, and with its own exit code."""
+    assert first_end(WRONG[code], 1_000) == (int(LIMITS[code].seconds) + 1, code)
+
+
+@pytest.mark.parametrize("code", WRONG)
+def test_an_outage_of_kafka_excuses_all_but_a_blocked_loop(code: ExitCode) -> None:
+    """While no broker answers a restart would not help."""
+    assert (first_end(WRONG[code], 1_000, answers=False) is None) == (code is not ExitCode.LOOP_BLOCKED)
+
+
+def test_what_is_well_now_and_then_is_well() -> None:
+    """One good look starts the time anew."""
+    stutter = lambda second: replace(WELL, turns=second, flowing=second % 100 == 0)  # noqa: E731
+    assert first_end(stutter, 1_000) is None
+
+
+def test_no_progress_is_excused_while_the_store_is_away() -> None:
+    """Back-pressure is what a worker is for."""
+    away = lambda second: replace(WELL, turns=second, waiting=True, store_healthy=False)  # noqa: E731
+    assert first_end(away, 1_000) is None
+
+
+def test_a_deadline_ends_the_process() -> None:
+    """With the exit code that says so."""
+    ended, codes = threading.Event(), []
+
+    def end(code: int) -> None:
+        codes.append(code)
+        ended.set()
+
+    end_within(0.01, end)
+    assert ended.wait(10)
+    assert codes == [ExitCode.STOP_TIMEOUT]
+
+
+class Record:
+    timestamp, key, value = 0, None, b""
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+
+
+def test_a_chain_knows_what_each_batch_continues() -> None:
+    """Batches follow the seek and each other, holes or not; a new assignment knows nothing until it is sought."""
+    chain, tp, partition = Chain(), TopicPartition("t", 0), PartitionId("t", 0)
+    old, new = object(), object()
+
+    def take(assignment: object, *offsets: int) -> list[tuple[int, int, int]]:
+        batches = chain.batches(assignment, {tp: [Record(offset) for offset in offsets]})
+        return [(batch.epoch, batch.start, batch.end) for batch in batches]
+
+    assert take(old, 0, 1) == []
+    chain.sought(old, partition, 5)
+    assert take(old, 5, 6) == [(1, 5, 7)]
+    assert take(old, 9, 12) == [(1, 7, 13)]
+    assert take(old) == []
+    chain.sought(old, partition, 2)
+    assert take(old, 3) == [(2, 2, 4)]
+    assert take(new, 4) == []
+    chain.sought(new, partition, 4)
+    assert take(new, 4) == [(3, 4, 5)]

@@ -1,0 +1,165 @@
+"""Connecting to Redis: every kind of URL, what is warned about, and what each refusal means."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from redis._parsers import _RESP2Parser
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from streams.state.errors import StoreError, StoreRejected, StoreUnavailable
+from streams.state.keys import Keys
+from streams.state.redis_client import check, connect, pseudonym_key
+from streams.state.redis_errors import store_error
+from tests.services.redis import RedisServer
+from tests.services.service import free_port
+
+StartRedis = Callable[..., RedisServer]
+
+
+async def _warnings(url: str, **options: str) -> list[str]:
+    client = connect(url, **options)
+    try:
+        return await check(client)
+    finally:
+        await client.aclose()
+
+
+async def test_a_server_that_keeps_everything_is_not_warned_about(start_redis: StartRedis) -> None:
+    """Append-only file, no eviction, version 7: nothing to say."""
+    assert await _warnings(start_redis(appendonly=True).url) == []
+
+
+async def test_a_server_that_may_lose_figures_is_warned_about(start_redis: StartRedis) -> None:
+    """Each warning names the setting that mends it."""
+    server = start_redis(appendonly=False, options=["--maxmemory-policy", "allkeys-lru"])
+    persistence, eviction = await _warnings(server.url)
+    assert "appendonly yes" in persistence
+    assert "maxmemory-policy noeviction" in eviction
+
+
+async def test_an_old_version_is_warned_about(redis_6: RedisServer) -> None:
+    """Redis 6 works, and is said to be older than it should be."""
+    assert await _warnings(redis_6.url) == ["Redis 6.2.14 is older than 7: a power cut may tear its append-only file"]
+
+
+async def test_a_cluster_is_checked_node_by_node(redis_cluster: RedisServer) -> None:
+    """Every primary is asked."""
+    assert await _warnings(redis_cluster.url) == []
+
+
+async def test_a_user_without_info_is_told_so(start_redis: StartRedis) -> None:
+    """Missing the right to look is a warning, no reason to stop."""
+    server = start_redis()
+    client = connect(server.url)
+    await client.execute_command("ACL", "SETUSER", "app", "on", ">pass", "~*", "+@all", "-info")
+    await client.aclose()
+    (warning,) = await _warnings(server.url, username="app", password="pass")
+    assert "may not run INFO" in warning
+
+
+async def test_check_names_a_wrong_password_and_a_server_that_is_down(start_redis: StartRedis) -> None:
+    """The check fails with the same two errors as the store."""
+    server = start_redis(password="right")
+    with pytest.raises(StoreRejected, match="check user and password"):
+        await _warnings(f"redis://127.0.0.1:{server.port}", password="guess")
+    with pytest.raises(StoreUnavailable, match="is it running"):
+        await _warnings(f"redis://127.0.0.1:{free_port()}")
+
+
+async def test_a_cluster_with_a_wrong_password_is_rejected(start_redis: StartRedis) -> None:
+    """The refusal is told apart from a cluster that cannot be reached."""
+    server = start_redis(password="right", cluster=True)
+    with pytest.raises(StoreRejected, match="check user and password"):
+        await _warnings(server.url.replace("right", "guess"))
+    assert await _warnings(server.url) == []
+
+
+async def test_a_password_may_come_beside_the_url(start_redis: StartRedis) -> None:
+    """A secret from a file need not be put into the URL."""
+    server = start_redis(password="right")
+    assert await _warnings(f"redis://127.0.0.1:{server.port}", password="right") == []
+
+
+async def test_a_unix_socket_is_a_url(start_redis: StartRedis, tmp_path: Path) -> None:
+    """A server on the same machine can be reached without a port."""
+    socket = tmp_path / "redis.sock"
+    start_redis(options=["--unixsocket", str(socket)])
+    assert await _warnings(f"unix://{socket}") == []
+
+
+async def test_tls_is_verified_with_the_given_authority(start_redis: StartRedis, tmp_path: Path) -> None:
+    """A certificate is trusted when its authority is given, and refused when not."""
+    cert, key = _certificate(tmp_path)
+    port = free_port()
+    files = ["--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert]
+    start_redis(options=["--tls-port", str(port), *files, "--tls-auth-clients", "yes"])
+    url = f"rediss://127.0.0.1:{port}"
+    assert await _warnings(url, ca_file=cert, cert_file=cert, key_file=key) == []
+    with pytest.raises(StoreUnavailable, match="certificate"):
+        await _warnings(url)
+
+
+def _certificate(directory: Path) -> tuple[str, str]:
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed")
+    cert, key = str(directory / "cert.pem"), str(directory / "key.pem")
+    subject = ["-subj", "/CN=redis", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, *subject]
+    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    return cert, key
+
+
+@pytest.mark.parametrize("url", ["localhost:6379", "http://localhost", "redis://:a/secret@host", "redis+cluster://h/3"])
+def test_a_url_that_cannot_be_read_is_rejected(url: str) -> None:
+    """The message shows the form, and nothing of a password that broke it."""
+    with pytest.raises(StoreRejected, match="percent-encode") as caught:
+        connect(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_certificates_without_tls_are_rejected() -> None:
+    """Who gives certificates means TLS, and would be shocked to find none."""
+    with pytest.raises(StoreRejected, match="rediss://"):
+        connect("redis://localhost", ca_file="/ca.pem")
+
+
+async def test_all_workers_share_one_pseudonym_key(redis_server: RedisServer, redis_prefix: str) -> None:
+    """Whoever comes first creates 32 bytes, everyone after gets the same; another prefix has its own."""
+    client = connect(redis_server.url)
+    try:
+        first = await pseudonym_key(client, Keys(redis_prefix))
+        assert len(first) == 32
+        assert await pseudonym_key(client, Keys(redis_prefix)) == first
+        assert await pseudonym_key(client, Keys(f"{redis_prefix}-other")) != first
+    finally:
+        await client.aclose()
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ("LOADING Redis is loading the dataset in memory", StoreUnavailable),
+        ("BUSY Redis is busy running a script.", StoreUnavailable),
+        ("TRYAGAIN Multiple keys request during rehashing of slot", StoreUnavailable),
+        ("CLUSTERDOWN The cluster is down", StoreUnavailable),
+        ("NOREPLICAS Not enough good replicas to write.", StoreUnavailable),
+        ("MISCONF Errors writing to the AOF file: No space left on device", StoreUnavailable),
+        ("ERR Error running script: @user_script:7: -OOM command not allowed", StoreUnavailable),
+        ("NOPERM this user has no permissions to run the 'evalsha' command", StoreRejected),
+        ("ERR unknown command 'EVALSHA'", StoreRejected),
+        ("MOVED 3999 10.0.0.7:6381", StoreRejected),
+    ],
+)
+def test_each_refusal_has_one_meaning(answer: str, kind: type[StoreError]) -> None:
+    """What an operator can mend while the store waits is unavailable, the rest is rejected; both come with a hint."""
+    error = store_error(_RESP2Parser.parse_error(answer))
+    assert type(error) is kind
+    assert error.hint
+
+
+def test_a_broken_connection_is_unavailable() -> None:
+    """A connection that ends is waited for."""
+    assert type(store_error(RedisConnectionError("Connection closed by server."))) is StoreUnavailable

@@ -1,0 +1,178 @@
+"""The protocol between log, memory and store: whatever goes wrong, each record is applied once."""
+
+import asyncio
+import copy
+import random
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from streams.metrics.registry import catalogue
+from streams.pipeline import Pipeline, PipelineSettings
+from streams.state.errors import StoreUnavailable
+from streams.state.keys import PartitionId
+from streams.state.memory_store import MemoryStore
+from streams.windows.uniques import hash64
+from tests.streams.fakes import FakeLog, drain
+from tests.streams.records import START, Raw, page
+from tests.streams.windows.test_partition import content, story
+
+TOPICS = catalogue().topics("experience.")
+PAGES = PartitionId("experience.page-load", 0)
+CONTACTS = PartitionId("experience.contact", 0)
+
+
+class Ticks:
+    """A clock that moves on at each look."""
+
+    def __init__(self, step: float = 0.3) -> None:
+        self.now, self.step = 0.0, step
+
+    def __call__(self) -> float:
+        self.now += self.step
+        return self.now
+
+
+class Faulty(MemoryStore):
+    """Loses replies, refuses calls, applies commands late, and falls back to an earlier state."""
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__()
+        self.rng, self.calm = rng, False
+        self._late: list[tuple[object, ...]] = []
+        self._old: list[dict[PartitionId, dict[bytes, bytes]]] = []
+
+    async def checkpoint(
+        self, partition: PartitionId, expected: int | None, fields: Mapping[bytes, bytes], minutes: Mapping[int, bytes]
+    ) -> int | None:
+        chance = 1.0 if self.calm else self.rng.random()
+        if chance < 0.1:
+            self._late.append((partition, expected, dict(fields), dict(minutes)))
+            raise StoreUnavailable("the command is on its way")
+        if chance < 0.2:
+            await super().checkpoint(partition, expected, fields, minutes)
+            raise StoreUnavailable("the reply was lost")
+        if chance < 0.3:
+            raise StoreUnavailable("refused")
+        if chance < 0.4 and self._late:
+            await super().checkpoint(*self._late.pop(self.rng.randrange(len(self._late))))  # type: ignore[arg-type]
+        if chance < 0.45 and self._old:
+            self.hashes = copy.deepcopy(self.rng.choice(self._old[-3:]))
+        answer = await super().checkpoint(partition, expected, fields, minutes)
+        self._old.append(copy.deepcopy(self.hashes))
+        return answer
+
+    async def forget(self, partition: PartitionId, folded_until: int, fields: Sequence[bytes]) -> None:
+        if not self.calm and self.rng.random() < 0.3:
+            raise StoreUnavailable("refused")
+        await super().forget(partition, folded_until, fields)
+
+
+def build(store: MemoryStore, log: FakeLog, worker: str = "w", clock: Ticks | None = None) -> Pipeline:
+    settings = PipelineSettings(worker=worker, pseudonym=hash64, key_fingerprint="", checkpoint_seconds=0.5)
+    return Pipeline(TOPICS, store, store, log, settings, clock or Ticks())
+
+
+async def expected(records: dict[PartitionId, list[Raw]]) -> dict[PartitionId, dict[bytes, bytes]]:
+    """The hashes that a run without faults leaves."""
+    store, log = MemoryStore(), FakeLog(dict(records))  # type: ignore[arg-type]
+    pipeline = build(store, log)
+    await pipeline.positions(list(records))
+    await drain(pipeline, log)
+    return {partition: content(fields) for partition, fields in store.hashes.items()}
+
+
+@pytest.mark.parametrize("seed", range(30))
+async def test_faults_of_the_store_change_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lost replies, late commands, rollbacks, restarts and zombies: the hash is what a quiet run leaves."""
+    monkeypatch.setattr("streams.pipeline.FIRST_PAUSE_SECONDS", 0)
+    rng = random.Random(seed)
+    records = {PAGES: story("page-load", seed, 1500), CONTACTS: story("contact", seed, 700)}
+    store, zombie_log = Faulty(rng), FakeLog(dict(records))  # type: ignore[arg-type]
+    zombie = build(store, zombie_log, "zombie")
+    await zombie.positions(list(records))
+    for _ in range(4):  # workers that are killed, one after the other, while the zombie goes on
+        log = FakeLog(dict(records))  # type: ignore[arg-type]
+        pipeline = build(store, log)
+        await pipeline.positions(list(records))
+        for _ in range(rng.randint(1, 25)):
+            for who, where in ((pipeline, log), (zombie, zombie_log)):
+                batch = where.fetch(rng.choice([PAGES, CONTACTS]), rng.randint(1, 120))
+                if batch:
+                    await who.feed(batch)
+                await who.tick()
+    store.calm = True
+    log = FakeLog(dict(records))  # type: ignore[arg-type]
+    pipeline = build(store, log)
+    await pipeline.positions(list(records))
+    await drain(pipeline, log, rng)
+    assert {partition: content(fields) for partition, fields in store.hashes.items()} == await expected(records)
+
+
+async def test_a_batch_lost_on_the_way_is_read_again() -> None:
+    """A break in the chain of batches seeks back to where the state stands."""
+    records = [page(i, i) for i in range(50)]
+    store, log = MemoryStore(), FakeLog({PAGES: list(records)})
+    pipeline = build(store, log)
+    await pipeline.positions([PAGES])
+    await pipeline.tick()
+    log.fetch(PAGES, 10)  # dropped by nobody's fault
+    await drain(pipeline, log)
+    assert store.hashes[PAGES][b"_next"] == b"50"
+    assert b'"records": 50' in store.hashes[PAGES][b"_meta"]
+
+
+async def test_records_the_log_no_longer_has_are_counted() -> None:
+    """Retention that overtakes a stopped worker is a loss with a number, and the stream goes on."""
+    store, log = MemoryStore(), FakeLog({PAGES: [page(i, i) for i in range(20)]})
+    first = build(store, log)
+    await first.positions([PAGES])
+    await drain(first, log)
+    log.records[PAGES] = [page(i, i) for i in range(60, 80)]
+    log.starts[PAGES] = 60
+    second = build(store, log)
+    await second.positions([PAGES])
+    await drain(second, log)
+    assert store.hashes[PAGES][b"_next"] == b"80"
+    assert b'"offsets_lost": 40' in store.hashes[PAGES][b"_meta"]
+
+
+async def test_a_rollback_of_the_store_is_noticed_without_a_new_record() -> None:
+    """A quiet partition is compared with the store every few seconds."""
+    store, log = MemoryStore(), FakeLog({PAGES: [page(i, i) for i in range(20)]})
+    pipeline = build(store, log)
+    await pipeline.positions([PAGES])
+    await drain(pipeline, log, most=7)
+    store.hashes.clear()
+    for _ in range(10):
+        await pipeline.tick()
+    await drain(pipeline, log)
+    assert store.hashes[PAGES][b"_next"] == b"20"
+
+
+async def test_dead_letters_are_written_before_the_checkpoint() -> None:
+    """A refused record is in the dead-letter topic when its offset is passed."""
+    store, log = MemoryStore(), FakeLog({PAGES: [page(0), Raw(1, START, None), Raw(2, START, b"\xff")]})
+    pipeline = build(store, log)
+    await pipeline.positions([PAGES])
+    await drain(pipeline, log)
+    assert [(letter.record.offset, letter.reason) for letter in log.written] == [(1, "null_value"), (2, "not_utf8")]
+
+
+async def test_feeding_waits_while_the_store_is_away_and_gives_up_when_the_partition_is_gone() -> None:
+    """Back-pressure holds until a rebalance takes the partition."""
+
+    class Away(MemoryStore):
+        async def load(self, partition: PartitionId) -> dict[bytes, bytes]:
+            raise StoreUnavailable("away")
+
+    log = FakeLog({PAGES: [page(0)]})
+    pipeline = build(Away(), log)
+    await pipeline.positions([PAGES])
+    batch = log.fetch(PAGES, 1)
+    assert batch
+    feeding = asyncio.create_task(pipeline.feed(batch))
+    await asyncio.sleep(0.15)
+    assert not feeding.done()
+    pipeline.assigned(())
+    await asyncio.wait_for(feeding, 5)
