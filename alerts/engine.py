@@ -17,9 +17,8 @@ from alerts.alert import Alert, Identity, Notification, Said
 from alerts.board import Board, alert_field, outbox_field, packed, unpacked
 from alerts.evaluation import Evaluation, evaluate
 from alerts.message import message
-from alerts.notify.courier import GIVEN_UP_AFTER_MS
 from alerts.notify.target import TargetStatus
-from alerts.outbox import Outbox
+from alerts.outbox import GIVEN_UP_AFTER_MS, Outbox
 from alerts.rule import Rule
 from alerts.selection import Snapshot
 from alerts.state import State
@@ -72,7 +71,7 @@ class Engine:
         if self.leading:
             await self._store.write(self._token, {}, [outbox_field(*key) for key in self._outbox.done()])
             self._step_down()
-            await self._store.hold(self._name, 1)
+            await self._store.hold(self._name, 0)
 
     async def _lead(self, snapshot: Snapshot) -> None:
         if not self._token:

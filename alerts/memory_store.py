@@ -11,7 +11,7 @@ class MemoryAlertStore:
         self._clock = clock
         self._holder = ""
         self._held_until = 0.0
-        self._token = ""
+        self._token: str | None = None
         self._kept: dict[str, str] = {}
 
     async def hold(self, holder: str, ttl_ms: int) -> bool:

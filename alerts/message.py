@@ -27,7 +27,7 @@ def message(alert: Alert, at_ms: int, page_url: str = "") -> Message:
 
 
 def _headline(alert: Alert, at_ms: int) -> str:
-    """checkout crash-free sessions 97.2 % (95 % interval 96.9–97.5 %, n 12 034) below 99 % for 2 min."""
+    """Says: checkout crash-free sessions 97.2 % (95 % interval 96.9–97.5 %, n 12 034) below 99 % for 2 min."""
     state, subject = alert.state, _subject(alert)
     lasted = f"after {words.duration((state.ended_ms or at_ms) - state.since_ms)}"
     if state.phase is Phase.RESOLVED:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 
 from alerts.alert import Notification
 
+GIVEN_UP_AFTER_MS = 24 * 3_600_000
+
 Key = tuple[str, str]  # target, id of the notification
 
 
@@ -37,11 +39,11 @@ class Outbox:
         self._waiting.pop((target, notification.id), None)
         self._done.add((target, notification.id))
 
-    def give_up(self, targets: Iterable[str], made_before_ms: int) -> None:
+    def give_up(self, targets: Iterable[str], made_until_ms: int) -> None:
         """Finishes what is old and waits for targets that exist no more."""
         known = set(targets)
         for (target, _), item in list(self._waiting.items()):
-            if target not in known and item.at_ms < made_before_ms:
+            if target not in known and item.at_ms <= made_until_ms:
                 self.finish(target, item)
 
     def done(self) -> frozenset[Key]:

@@ -86,7 +86,7 @@ def _view(alert: Alert) -> AlertView:
         since_ms=state.since_ms,
         fired_ms=state.fired_ms,
         stale=state.stale,
-        held_back=state.phase is Phase.FIRING and alert.said != state.severity,
+        held_back=state.phase is Phase.FIRING and str(alert.said) != str(state.severity),
         labels=alert.labels,
         n=state.n,
         low=_number(state.low),

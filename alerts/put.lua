@@ -3,5 +3,7 @@
 if redis.call('HGET', KEYS[1], '_token') ~= ARGV[1] then
   return 0
 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+if #ARGV > 1 then
+  redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+end
 return 1

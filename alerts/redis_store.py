@@ -32,7 +32,7 @@ class RedisAlertStore:
 
     @translated
     async def hold(self, holder: str, ttl_ms: int) -> bool:
-        """Takes or renews the lease; False while another one holds it."""
+        """Takes or renews the lease; False while another one holds it. With 0 the holder lets go of it."""
         return await self._hold.run(self._client, self._lease, holder, str(ttl_ms))
 
     @translated
@@ -52,7 +52,7 @@ class RedisAlertStore:
     async def write(self, token: str, put: Mapping[str, str], drop: Sequence[str]) -> bool:
         """Puts in the given order, then drops; False, and nothing done, where the token is not the stored one."""
         pairs = list(put.items())
-        for start in range(0, len(pairs), _MOST_FIELDS):
+        for start in range(0, len(pairs) or 1, _MOST_FIELDS):
             some = chain.from_iterable(pairs[start : start + _MOST_FIELDS])
             if not await self._put.run(self._client, self._board, token, *some):
                 return False

@@ -13,6 +13,7 @@ from alerts.selection import Figure, Selection
 
 _SECONDS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
 _DURATION = re.compile("".join(rf"(?:(?P<{unit}>\d{{1,6}}){unit})?" for unit in _SECONDS), re.ASCII)
+_COUNTS = ("count", "per_second")  # statistics that are not in the unit of the figure
 _FEWEST_SAMPLES = 30
 _FEWEST_LIVE = 1  # a live figure is the state itself and no sample of it
 
@@ -81,7 +82,7 @@ class Spec(BaseModel):
             summary=self.summary,
             selection=selection,
             condition=condition,
-            unit=figure.unit,
+            unit="" if selection.statistic in _COUNTS else figure.unit,
             for_ms=self.wait_ms,
             keep_firing_ms=self.keep_firing_for,
             owner=self.owner,
@@ -98,15 +99,15 @@ def against_catalogue(fields: Mapping[Any, Any], figures: Mapping[str, Figure]) 
     if not (figure := figures.get(name)):
         yield Problem(("figure",), f"unknown figure `{name}`: {nearest(name, figures)}")
         return
-    yield from _unknown(figure, ("statistic",), fields.get("statistic"), figure.statistics)
-    yield from _unknown(figure, ("by",), fields.get("by"), [*figure.dimensions, "all"])
+    yield from _unknown(figure, ("statistic",), "statistic", fields.get("statistic"), figure.statistics)
+    yield from _unknown(figure, ("by",), "dimension", fields.get("by"), [*figure.dimensions, "all"])
     labels = fields.get("labels")
     for label, value in labels.items() if isinstance(labels, dict) else ():
-        yield from _unknown(figure, ("labels", str(label)), label, figure.labels)
+        yield from _unknown(figure, ("labels", str(label)), "label", label, figure.labels)
         if isinstance(figure.labels, Mapping) and label in figure.labels:
-            yield from _unknown(figure, ("labels", label), value, figure.labels[label])
+            yield from _unknown(figure, ("labels", label), label, value, figure.labels[label])
 
 
-def _unknown(figure: Figure, path: tuple[str, ...], name: object, known: Collection[str]) -> Iterator[Problem]:
+def _unknown(figure: Figure, path: tuple[str, ...], what: str, name: object, known: Collection[str]) -> Iterator[Problem]:
     if isinstance(name, str) and name not in known:
-        yield Problem(path, f"`{figure.name}` has no {' '.join(path)} `{name}`: {nearest(name, known)}")
+        yield Problem(path, f"`{figure.name}` has no {what} `{name}`: {nearest(name, known)}")

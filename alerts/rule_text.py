@@ -30,17 +30,21 @@ class Document:
 
     def __init__(self, text: str) -> None:
         self._places: dict[Path, Place] = {(): Place(1, 1)}
-        loader = yaml.SafeLoader(text)
         try:
-            root = loader.get_single_node()
-            self._places.update(_places((), root) if root else ())
-            self.value: Any = loader.construct_document(root) if root else None
+            self.value = self._load(text)
         except yaml.MarkedYAMLError as error:
             raise BadYaml(_place(error.problem_mark or error.context_mark), _words(error)) from None
         except (yaml.YAMLError, ValueError) as error:
             raise BadYaml(Place(1, 1), f"not readable as YAML: {error}") from None
         except RecursionError:
             raise BadYaml(Place(1, 1), "nested too deeply, or an alias refers to itself") from None
+
+    def _load(self, text: str) -> Any:
+        loader = yaml.SafeLoader(text)
+        try:
+            root = loader.get_single_node()
+            self._places.update(_places((), root) if root else ())
+            return loader.construct_document(root) if root else None
         finally:
             loader.dispose()
 

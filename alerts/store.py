@@ -16,7 +16,7 @@ class AlertStore(Protocol):
     """Every call is safe to repeat. Raises StoreError: whether a write took effect is then unknown."""
 
     async def hold(self, holder: str, ttl_ms: int) -> bool:
-        """Takes or renews the lease; False while another one holds it."""
+        """Takes or renews the lease; False while another one holds it. With 0 the holder lets go of it."""
         ...
 
     async def take_over(self, token: str) -> None:

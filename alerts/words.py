@@ -1,9 +1,11 @@
 """Numbers, intervals and durations for people, by unit of the figure."""
 
 from datetime import UTC, datetime
-from math import isfinite
+from math import floor, isfinite, log10
 
-_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_MINUTE = 60
+_UNITS = ((86_400, "d"), (3600, "h"), (_MINUTE, "min"), (1, "s"))
+_GROUPED = 100  # from here on decimals say nothing
 
 
 def value(number: float | None, unit: str) -> str:
@@ -14,7 +16,7 @@ def value(number: float | None, unit: str) -> str:
         return f"{_percent(number)} %"
     if unit == "seconds":
         return _seconds(number)
-    return _grouped(number) if abs(number) >= 100 or number == round(number) else f"{number:.3g}"
+    return _grouped(number) if abs(number) >= _GROUPED or number == round(number) else f"{number:.3g}"
 
 
 def interval(low: float, high: float, unit: str) -> str:
@@ -47,18 +49,17 @@ def instant(at_ms: int) -> str:
 
 
 def _percent(share: float) -> str:
-    """With decimals enough to tell 99.95 from 100 and 0.03 from 0."""
+    """With decimals enough to tell 99.95 from 100, and 0.03 from 0."""
     percent = share * 100
     distance = min(abs(percent), abs(100 - percent))
-    decimals = 1 if distance >= 1 or distance == 0 else 2 if distance >= 0.1 else 3
-    text = f"{percent:.{decimals}f}"
-    return text.rstrip("0").rstrip(".")
+    decimals = 1 if distance >= 1 or distance == 0 else min(2 + floor(-log10(distance)), 6)
+    return f"{percent:.{decimals}f}".rstrip("0").rstrip(".")
 
 
 def _seconds(seconds: float) -> str:
     if abs(seconds) < 1:
         return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.3g} s" if abs(seconds) < 60 else duration(round(seconds) * 1000)
+    return f"{seconds:.3g} s" if abs(seconds) < _MINUTE else duration(round(seconds) * 1000)
 
 
 def _grouped(number: float) -> str:

@@ -11,10 +11,10 @@ from fastapi.responses import JSONResponse
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from alerts.alert import Alert
+from alerts.overview import AlertsStatus, AlertView
 from monitor.exposition import Exposition
 from monitor.http import SecurityHeaders, answer_errors
-from monitor.ports import Alerts, AlertsStatus, NoAlerts, Snapshot, Source
+from monitor.ports import Alerts, NoAlerts, Snapshot, Source
 from monitor.query import Refused, ask, finite, rfc3339
 from monitor.web.live import Live
 from monitor.web.page import Pages, page_routes
@@ -35,7 +35,7 @@ def create_app(
 
     `allowed_hosts` are the host names it answers to. Naming them keeps a foreign web page from reading the figures through
     DNS rebinding; behind a proxy, or where the address may be anything, `*` answers to all.
-    Run it with a short graceful-shutdown timeout: open event streams end only when they are cut.
+    Before the server stops, `app.state.live.close()` ends the event streams, for which it would wait.
     """
     alerts = alerts or NoAlerts()
     live = Live(source, alerts)
@@ -49,6 +49,7 @@ def create_app(
         await asyncio.wait([watching])
 
     app = FastAPI(title="Experience monitor", docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.state.live = live
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=4)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))
     app.add_middleware(SecurityHeaders)
@@ -144,15 +145,15 @@ def _health(health: Health) -> dict[str, Any]:
     }
 
 
-_TARGET = ("name", "delivered", "failed", "waiting", "last_error")
-
-
 def _engine(status: AlertsStatus) -> dict[str, Any]:
     at = status.evaluated_at_ms
     return {
         "rules": status.rules,
+        "leading": status.leading,
         "evaluated_at": None if at is None else rfc3339(at),
-        "targets": [{name: getattr(target, name) for name in _TARGET} for target in status.targets],
+        "problem": status.problem,
+        "firing": dict(status.firing),
+        "targets": [asdict(target) for target in status.targets],
     }
 
 
@@ -162,7 +163,7 @@ def _period(window: str, span: tuple[int, int] | None) -> Mapping[str, str]:
 
 def _reading(reading: Reading) -> dict[str, Any]:
     return {
-        **asdict(reading.series),
+        "series": asdict(reading.series),
         "labels": dict(reading.labels),
         "statistic": reading.statistic,
         "value": finite(reading.value),
@@ -179,16 +180,6 @@ def _row(figure: Figure) -> dict[str, Any]:
     return {field: getattr(figure, field) for field in _ROW}
 
 
-_STATE = ("phase", "severity", "stale", "value", "limit", "n", "low", "high", "note")
-
-
-def _alert(alert: Alert) -> dict[str, Any]:
-    return {
-        "id": alert.id,
-        "rule": alert.rule,
-        **asdict(alert.about),
-        "series": asdict(alert.series),
-        "labels": dict(alert.labels),
-        **{name: getattr(alert.state, name) for name in _STATE},
-        "since": rfc3339(alert.state.since_ms),
-    }
+def _alert(alert: AlertView) -> dict[str, Any]:
+    numbers = {name: finite(getattr(alert, name)) for name in ("value", "limit", "low", "high")}
+    return {**asdict(alert), **numbers, "labels": dict(alert.labels), "since": rfc3339(alert.since_ms)}

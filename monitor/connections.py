@@ -1,4 +1,4 @@
-"""From settings to connections: Kafka's and Redis's."""
+"""From settings to connections: Kafka, Redis, and those who hear of alerts."""
 
 import asyncio
 import logging
@@ -6,9 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import httpx
 from pydantic import SecretStr
 
-from monitor.settings import Settings
+from alerts.notify.alertmanager import Alertmanager
+from alerts.notify.target import Target
+from alerts.notify.webhook import Webhook
+from monitor.settings import Settings, SettingsError
 from streams.kafka.settings import KafkaSettings
 from streams.state import redis_client as redis
 from streams.state.errors import StoreUnavailable
@@ -16,7 +20,6 @@ from streams.state.errors import StoreUnavailable
 log = logging.getLogger(__name__)
 
 PULSE_SECONDS = 2.0
-REMIND_SECONDS = 30.0
 
 
 def secret(value: SecretStr | None) -> str | None:
@@ -56,6 +59,21 @@ async def redis_client(settings: Settings) -> AsyncIterator[redis.Client]:
         yield client
     finally:
         await client.aclose()
+
+
+def notified(settings: Settings, client: httpx.AsyncClient) -> list[Target]:
+    """Who hears of alerts."""
+    page = settings.public_url or ""
+    targets: list[Target] = []
+    if settings.webhook_url:
+        key = secret(settings.webhook_secret) or ""
+        try:
+            targets.append(Webhook("webhook", settings.webhook_url, client, secret=key, page_url=page))
+        except ValueError as error:
+            raise SettingsError(f"XMON_WEBHOOK_SECRET: {error}") from None
+    if settings.alertmanager_url:
+        targets.append(Alertmanager("alertmanager", settings.alertmanager_url, client, page_url=page))
+    return targets
 
 
 class StorePulse:

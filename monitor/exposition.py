@@ -5,7 +5,6 @@ other windowed statistics; `_n` for the samples behind a figure and `_interval{b
 `_bucket/_sum/_count` for what is cumulative. Quantiles are of type summary, the one type whose samples may carry `quantile`.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from math import inf, isfinite, isnan
 
@@ -14,8 +13,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.samples import Sample
 
-from alerts.observation import Severity
-from alerts.state import Phase
+from alerts.overview import AlertsStatus
 from monitor.ports import WINDOWS, Alerts, NoAlerts, Snapshot, Source
 from streams.metrics.catalogue import Figure
 from streams.reading.figures import HistogramTotal, Reading, Series, Total
@@ -54,7 +52,7 @@ class Exposition:
         """Returns body and content type, in OpenMetrics where `accept` asks for it; an odd `accept` gets plain text."""
         try:
             encode, content_type = choose_encoder(accept)
-        except ValueError:
+        except (ValueError, TypeError):  # a version that is none
             encode, content_type = choose_encoder("")
         return encode(self._registry), content_type
 
@@ -62,7 +60,7 @@ class Exposition:
         """Everything while the data is fresh; only that it is not, once it has gone stale."""
         snapshot, health = self._source.snapshot, self._source.health
         yield from _condition(health)
-        yield from _alerting(self._alerts)
+        yield from _alerting(self._alerts.status())
         if snapshot is None or health.age_seconds > STALE_AFTER_SECONDS:
             return
         yield from _streams(health)
@@ -102,20 +100,20 @@ def _partition(topic: str, number: int) -> dict[str, str]:
     return {"topic": topic, "partition": str(number)}
 
 
-def _alerting(alerts: Alerts) -> Iterator[Metric]:
-    status = alerts.status()
-    severities = Counter(alert.state.severity for alert in alerts.alerts() if alert.state.phase is Phase.FIRING)
-    firing = [({"severity": severity}, float(severities[severity])) for severity in Severity]
+def _alerting(status: AlertsStatus) -> Iterator[Metric]:
+    firing = [({"severity": severity}, float(count)) for severity, count in sorted(status.firing.items())]
     yield _family("xmon_alerts_firing", "Alerts that fire now.", firing)
+    changes = [({"rule": rule, "transition": what}, float(n)) for (rule, what), n in sorted(status.transitions.items())]
+    yield _family("xmon_alert_transitions", "What became of alerts.", changes, "counter")
     if status.evaluated_at_ms is not None:
         seconds = status.evaluated_at_ms / 1000
         yield _family("xmon_alerts_evaluated_timestamp_seconds", "When rules were last evaluated.", [({}, seconds)])
     sent = [
-        ({"target": target.name, "outcome": outcome}, float(count))
+        ({"target": target.name, "outcome": outcome}, float(getattr(target, outcome)))
         for target in status.targets
-        for outcome, count in (("delivered", target.delivered), ("failed", target.failed))
+        for outcome in ("delivered", "failed", "dropped")
     ]
-    yield _family("xmon_notifications", "Attempts to deliver a notification.", sent, "counter")
+    yield _family("xmon_notifications", "Deliveries, attempts that failed, notifications given up.", sent, "counter")
     waiting = [({"target": target.name}, float(target.waiting)) for target in status.targets]
     yield _family("xmon_notifications_waiting", "Notifications not delivered yet.", waiting)
 

@@ -1,6 +1,7 @@
 """Listening: an address is taken before anything else starts, and served until it is time to stop."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +20,8 @@ def bind(host: str, port: int, setting: str) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise AddressTaken(
-            f"cannot listen on {host}:{port} ({reason}). Hint: choose another one with {setting}."
-        ) from None
+        reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
+        raise AddressTaken(f"cannot listen on {host}:{port} ({reason}). Hint: choose another one with {setting}.") from None
 
 
 async def serve_http(app: FastAPI, listening: socket.socket, stop: asyncio.Event) -> None:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 _SERVICES = ("streams.kafka.transport", "streams.kafka.consumer_thread")  # Faust's own words under our names
 _CHATTY = ("aiokafka", "faust", "mode", "uvicorn", "httpx", "asyncio", *_SERVICES)
-_BLUNT = ("aiokafka.conn", "aiokafka.client")  # what they say is said again, better, by who called them
 
 
 class _Json(logging.Formatter):
@@ -22,14 +21,12 @@ class _Json(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def set_up(level: str, style: str) -> None:
-    """Replaces what logging was set up before. Libraries are heard from WARNING on, at DEBUG all of them."""
+def set_up(level: str, style: str, *, libraries: int = logging.WARNING) -> None:
+    """Replaces what logging was set up before. Libraries are heard from a level of their own on, at DEBUG all of them."""
     handler = logging.StreamHandler()
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
     handler.setFormatter(_Json() if style == "json" else text)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     if level != "DEBUG":
         for name in _CHATTY:
-            logging.getLogger(name).setLevel(logging.WARNING)
-        for name in _BLUNT:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+            logging.getLogger(name).setLevel(libraries)

@@ -1,10 +1,9 @@
 """What `/metrics`, the API and the page ask of the reader of figures and of the alert engine."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-from alerts.alert import Alert
+from alerts.overview import AlertsStatus, AlertView
 from streams.metrics.catalogue import Figure
 from streams.reading.figures import HistogramTotal, Reading, Total
 from streams.reading.health import Health
@@ -39,51 +38,18 @@ class Source(Protocol):
     def health(self) -> Health: ...
 
 
-class Target(Protocol):
-    """One place notifications go to, and how it went."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def delivered(self) -> int: ...
-    @property
-    def failed(self) -> int: ...
-    @property
-    def waiting(self) -> int: ...
-    @property
-    def last_error(self) -> str: ...
-
-
-class AlertsStatus(Protocol):
-    """How the alert engine itself is doing."""
-
-    @property
-    def rules(self) -> int: ...
-    @property
-    def evaluated_at_ms(self) -> int | None: ...
-    @property
-    def targets(self) -> Sequence[Target]: ...
-
-
 class Alerts(Protocol):
-    """The alert engine, or a reader of what another process's engine found."""
+    """What fires or is about to, the worst first, and how evaluation and delivery are doing."""
 
-    def alerts(self) -> Sequence[Alert]: ...
+    def alerts(self) -> Sequence[AlertView]: ...
     def status(self) -> AlertsStatus: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Nothing:
-    rules: int = 0
-    evaluated_at_ms: int | None = None
-    targets: tuple[Target, ...] = ()
 
 
 class NoAlerts:
     """Stands in where no rules are evaluated."""
 
-    def alerts(self) -> Sequence[Alert]:
+    def alerts(self) -> Sequence[AlertView]:
         return ()
 
     def status(self) -> AlertsStatus:
-        return _Nothing()
+        return AlertsStatus()

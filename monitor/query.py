@@ -10,8 +10,8 @@ from monitor.ports import WINDOWS, Snapshot
 from streams.metrics.catalogue import Figure
 from streams.reading.figures import Reading
 
-LONGEST_SPAN_MS = 8 * 24 * 3600 * 1000
-"""As far back as panes, minutes and hours are kept."""
+KEPT_MS = 3_600_000
+"""As far back as a span may reach: what is older may have gone already, and half an answer would look like a whole one."""
 
 
 class Refused(Exception):  # noqa: N818  a refusal is the answer, not a fault of the program
@@ -131,6 +131,9 @@ def _when(snapshot: Snapshot, given: dict[str, str]) -> tuple[str, tuple[int, in
     if "from" not in given or "to" not in given:
         raise Refused(400, "half_a_span", "A span needs both ends.", "Give from=… and to=…, or window=5m.")
     start, end = instant_ms("from", given["from"]), instant_ms("to", given["to"])
-    if not 0 < end - start <= LONGEST_SPAN_MS:
-        raise Refused(400, "bad_span", "from must lie before to, at most 8 days.", "Longer history is kept by Prometheus.")
-    return "", snapshot.align(start, end)
+    if start >= end:
+        raise Refused(400, "bad_span", "from must lie before to.", "Exchange the two.")
+    span = snapshot.align(start, end)
+    if span[0] < snapshot.align(snapshot.at_ms - KEPT_MS, snapshot.at_ms)[0]:
+        raise Refused(400, "too_long_ago", "Only the last hour is kept here.", "Longer history is kept by Prometheus.")
+    return "", span

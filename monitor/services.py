@@ -11,13 +11,19 @@ from collections.abc import Collection, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, Literal
 
+import httpx
+
+from alerts.redis_store import RedisAlertStore
+from alerts.rules import load as load_rules
+from alerts.service import AlertService
 from monitor.api import create_app
-from monitor.connections import StorePulse, kafka_settings, redis_client, secret
+from monitor.connections import StorePulse, kafka_settings, notified, redis_client, secret
 from monitor.lifetime import together, until
 from monitor.listen import bind, serve_http
-from monitor.ports import NoAlerts
 from monitor.pseudonyms import fingerprint, keyed
+from monitor.rule_files import in_force
 from monitor.settings import Settings
+from monitor.worker_page import Overheard, create_worker_app
 from streams.kafka.batch import Log
 from streams.kafka.worker import run_worker
 from streams.metrics.registry import catalogue
@@ -38,21 +44,36 @@ async def run(
 ) -> None:
     """Runs the roles in this process until `stop` is set. `throwaway`: nobody minds that Redis forgets."""
     async with AsyncExitStack() as stack:
+        sockets = listening(settings, roles, stack)
         client = await stack.enter_async_context(redis_client(settings))
         pulse = StorePulse(client, quiet=throwaway)
         await pulse.refused()
-        parts = serving(settings, client, stop, stack) if "serve" in roles else []
-        parts += [working(settings, client, pulse, stop)] if "worker" in roles else []
+        parts = await serving(settings, client, stop, stack, sockets["serve"]) if "serve" in roles else []
+        parts += working(settings, client, pulse, stop, sockets.get("worker")) if "worker" in roles else []
         await together(stop, until(stop, pulse.run()), *parts)
 
 
-def serving(settings: Settings, client: Client, stop: asyncio.Event, stack: AsyncExitStack) -> list[Part]:
+def listening(settings: Settings, roles: Collection[Role], stack: AsyncExitStack) -> dict[Role, socket.socket]:
+    """Addresses are taken first: a port in use ends the process before anything has begun."""
+    sockets: dict[Role, socket.socket] = {}
+    if "serve" in roles:
+        sockets["serve"] = stack.enter_context(bind(settings.serve_host, settings.serve_port, "XMON_SERVE_PORT"))
+    if "worker" in roles and settings.worker_port:
+        sockets["worker"] = stack.enter_context(bind(settings.worker_host, settings.worker_port, "XMON_WORKER_PORT"))
+    return sockets
+
+
+async def serving(
+    settings: Settings, client: Client, stop: asyncio.Event, stack: AsyncExitStack, listener: socket.socket
+) -> list[Part]:
     """The snapshot each second, the alerts on it, and HTTP."""
-    listening = stack.enter_context(bind(settings.serve_host, settings.serve_port, "XMON_SERVE_PORT"))
-    store = RedisStore(client, settings.redis_prefix)
-    reader = Reader(store, catalogue(), settings.topic_prefix, settings.shown_values)
-    app = create_app(reader, NoAlerts(), brokers=settings.kafka_bootstrap_servers, topic_prefix=settings.topic_prefix)
-    return [until(stop, reading(reader)), serve_http(app, listening, stop)]
+    prefix = settings.redis_prefix
+    reader = Reader(RedisStore(client, prefix), catalogue(), settings.topic_prefix, settings.shown_values)
+    rules = load_rules(in_force(settings.rules_file), catalogue().figures)
+    targets = notified(settings, await stack.enter_async_context(httpx.AsyncClient()))
+    alerts = AlertService(rules, RedisAlertStore(client, prefix), targets, lambda: reader.snapshot)
+    app = create_app(reader, alerts, brokers=settings.kafka_bootstrap_servers, topic_prefix=settings.topic_prefix)
+    return [until(stop, reading(reader)), alerts.run(stop), serve_http(app, listener, stop)]
 
 
 async def reading(reader: Reader) -> None:
@@ -63,17 +84,30 @@ async def reading(reader: Reader) -> None:
         await asyncio.sleep(max(0.0, begun + SNAPSHOT_SECONDS - time.monotonic()))
 
 
-async def working(settings: Settings, client: Client, pulse: StorePulse, stop: asyncio.Event) -> None:
+def working(
+    settings: Settings, client: Client, pulse: StorePulse, stop: asyncio.Event, listener: socket.socket | None
+) -> list[Part]:
+    """Consuming, and the worker's own condition over HTTP."""
+    store = RedisStore(client, settings.redis_prefix)
+    board = Overheard(store)
+    parts = [consuming(settings, client, pulse, stop, store, board)]
+    if listener:
+        parts.append(serve_http(create_worker_app(board, pulse.healthy), listener, stop))
+    return parts
+
+
+async def consuming(
+    settings: Settings, client: Client, pulse: StorePulse, stop: asyncio.Event, store: RedisStore, board: Overheard
+) -> None:
     """Waits for Redis, then joins the group. Redis holds the truth: nothing is read before it answers."""
     await pulse.wait(stop)
     if stop.is_set():
         return
     topics = catalogue().topics(settings.topic_prefix)
     computing = await pipeline_settings(settings, client)
-    store = RedisStore(client, settings.redis_prefix)
 
     def pipeline(kafka: Log) -> Pipeline:
-        return Pipeline(topics, store, store, kafka, computing)
+        return Pipeline(topics, store, board, kafka, computing)
 
     await run_worker(kafka_settings(settings), list(topics), pipeline, stop, store_healthy=pulse.healthy)
 

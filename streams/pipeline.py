@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from streams.events.decode import Refusal
-from streams.kafka.batch import Batch, DeadLetter, Log, Record
+from streams.events.decode import Record, Refusal
+from streams.kafka.batch import Batch, DeadLetter, Log
 from streams.metrics.catalogue import FamilyMetrics
 from streams.metrics.columns import Pseudonym
 from streams.state.errors import StoreUnavailable

@@ -20,7 +20,7 @@ class PartitionStatus:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """One worker with its partitions. `sequence` grows, so that a reader sees by its own clock whether a worker still speaks."""
+    """One worker with its partitions. `sequence` grows: a reader sees by its own clock whether a worker still speaks."""
 
     worker: str
     sequence: int
@@ -28,10 +28,11 @@ class WorkerStatus:
 
     def encode(self) -> bytes:
         """JSON."""
-        return json.dumps({"worker": self.worker, "sequence": self.sequence, "partitions": [asdict(p) for p in self.partitions]}).encode()
+        return json.dumps(asdict(self)).encode()
 
 
 def decode_status(content: bytes) -> WorkerStatus:
     """The inverse of `encode`."""
     found = json.loads(content)
-    return WorkerStatus(found["worker"], found["sequence"], tuple(PartitionStatus(**partition) for partition in found["partitions"]))
+    partitions = tuple(PartitionStatus(**partition) for partition in found["partitions"])
+    return WorkerStatus(found["worker"], found["sequence"], partitions)

@@ -12,9 +12,8 @@ from dataclasses import replace
 from alerts.alert import Identity, Notification
 from alerts.notify.backoff import Backoff
 from alerts.notify.target import DeliveryError, Rejected, Target, TargetStatus
-from alerts.outbox import Outbox
+from alerts.outbox import GIVEN_UP_AFTER_MS, Outbox
 
-GIVEN_UP_AFTER_MS = 24 * 3_600_000
 REFUSED_AGAIN_MS = 600_000
 
 logger = logging.getLogger(__name__)

@@ -18,22 +18,28 @@ T = TypeVar("T")
 AsJson = Annotated[bool, typer.Option("--json", help="For scripts: JSON instead of text.")]
 
 
-def settings_in_force(**overrides: object) -> "Settings":
-    """The settings; what is misspelled in the environment is warned about, and the log begins."""
+def settings_in_force(*, brief: bool = False, **overrides: object) -> "Settings":
+    """The settings; what is misspelled in the environment is warned about, and the log begins.
+
+    `brief` is for commands that end at once: what libraries complain of comes as the one line of the failure.
+    """
+    import logging
+
     from monitor import logs, settings
 
     for warning in settings.unknown_names():
         warn(warning)
     chosen = settings.load(**{name: value for name, value in overrides.items() if value is not None})
-    logs.set_up(chosen.log_level, chosen.log_format)
+    libraries = logging.CRITICAL if brief else logging.WARNING
+    logs.set_up(chosen.log_level, chosen.log_format, libraries=libraries)
     return chosen
 
 
 def kafka_in_force() -> "KafkaSettings":
-    """Kafka's part of the settings."""
+    """Kafka's part of the settings, for a brief command."""
     from monitor.connections import kafka_settings
 
-    return kafka_settings(settings_in_force())
+    return kafka_settings(settings_in_force(brief=True))
 
 
 def families() -> "Mapping[str, EventFamily]":

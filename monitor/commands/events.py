@@ -33,7 +33,7 @@ def send(file: File, family: Family = None, unchecked: Unchecked = False, as_jso
     """Publish events: JSON lines, each with `family` or all of one --family."""
     from monitor.connections import kafka_settings
 
-    settings = common.settings_in_force()
+    settings = common.settings_in_force(brief=True)
     kafka = kafka_settings(settings)
     max_bytes = None if unchecked else settings.max_event_bytes
     count = common.run(_publish(kafka, file, family, max_bytes, quiet=as_json))

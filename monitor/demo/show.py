@@ -49,6 +49,7 @@ async def everything(settings: Settings, stop: asyncio.Event, seed: int | None, 
                 "redis_url": both.redis_url,
                 "redis_username": None,
                 "redis_password": None,
+                "worker_port": 0,
                 "rules_file": settings.rules_file or of_the_demo(),
             }
         )

@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isfinite
 from urllib.parse import urlencode, urlsplit
 
 from alerts import words
-from alerts.alert import Alert
-from alerts.observation import Severity
-from alerts.state import Phase
+from alerts.overview import AlertView
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,43 +31,44 @@ class Notice:
     runbook_href: str
 
 
-def shown(alerts: Iterable[Alert]) -> list[Alert]:
-    """Returns what fires, critical first, then what is about to; the oldest first."""
-    active = [alert for alert in alerts if alert.state.phase in {Phase.FIRING, Phase.PENDING}]
-    return sorted(active, key=lambda a: (not is_firing(a), a.state.severity != Severity.CRITICAL, a.state.since_ms))
-
-
-def is_firing(alert: Alert) -> bool:
-    return alert.state.phase is Phase.FIRING
-
-
-def notice(alert: Alert, now_ms: int, *, linked: bool) -> Notice:
+def notice(alert: AlertView, unit: str, now_ms: int, *, linked: bool) -> Notice:
     """Returns one alert for the page; `linked` when its figure has a page of its own."""
-    state, about = alert.state, alert.about
-    safe = urlsplit(about.runbook).scheme in {"http", "https"}
-    known = state.low is not None and state.high is not None
+    safe = urlsplit(alert.runbook).scheme in {"http", "https"}
+    known = isfinite(alert.value) and isfinite(alert.limit)
     return Notice(
-        severity=str(state.severity or "pending"),
-        state="no recent data" if state.stale else "" if is_firing(alert) else "not firing yet",
-        summary=about.summary[:1].upper() + about.summary[1:],
-        value=words.value(state.value, about.unit) if state.value is not None else "",
-        limit=f"{about.relation} {words.value(state.limit, about.unit)}" if state.limit is not None else "",
-        interval=words.interval(state.low, state.high, about.unit) if known else "",  # type: ignore[arg-type]
-        n=words.count(state.n),
+        severity=alert.severity if is_firing(alert) else "pending",
+        state=_state(alert),
+        summary=alert.summary[:1].upper() + alert.summary[1:],
+        value=words.value(alert.value, unit) if isfinite(alert.value) else "",
+        limit=f"{'above' if alert.above else 'below'} {words.value(alert.limit, unit)}" if known else "",
+        interval=words.interval(alert.low, alert.high, unit) if isfinite(alert.low) and isfinite(alert.high) else "",
+        n=words.count(alert.n),
         where=_where(alert),
-        note=state.note,
-        since=datetime.fromtimestamp(state.since_ms / 1000, UTC).strftime("%H:%M"),
-        age=_age(now_ms - state.since_ms),
+        note=" ".join(part for part in (alert.common, alert.note) if part),
+        since=datetime.fromtimestamp(alert.since_ms / 1000, UTC).strftime("%H:%M"),
+        age=_age(now_ms - alert.since_ms),
         href=_href(alert) if linked else "",
-        source=tuple(part for part in (alert.rule, about.owner, about.window) if part),
-        runbook=about.runbook,
-        runbook_href=about.runbook if safe else "",
+        source=tuple(part for part in (alert.rule, alert.owner, alert.window) if part),
+        runbook=alert.runbook,
+        runbook_href=alert.runbook if safe else "",
     )
 
 
-def announcement(found: Iterable[Alert]) -> str:
+def is_firing(alert: AlertView) -> bool:
+    return alert.state == "firing"
+
+
+def _state(alert: AlertView) -> str:
+    if not is_firing(alert):
+        return "not firing yet"
+    if alert.held_back:
+        return "nobody was told, the figures are behind"
+    return "no recent data" if alert.stale else ""
+
+
+def announcement(found: Iterable[AlertView]) -> str:
     """Returns the alerts in few words that only change when the alerts do, to be read aloud."""
-    firing = [f"{alert.state.severity}: {alert.about.summary}, {_where(alert)}" for alert in found if is_firing(alert)]
+    firing = [f"{alert.severity}: {alert.summary}, {_where(alert)}" for alert in found if is_firing(alert)]
     return ". ".join(firing) or "No alert is firing"
 
 
@@ -77,7 +77,7 @@ def _age(milliseconds: int) -> str:
     return words.duration(minutes * 60_000 if minutes else milliseconds)
 
 
-def _where(alert: Alert) -> str:
+def _where(alert: AlertView) -> str:
     series = alert.series
     place = [series.app, series.environment]
     if series.dimension != "all":
@@ -85,9 +85,9 @@ def _where(alert: Alert) -> str:
     return " · ".join([*place, *(f"{name} {value}" for name, value in alert.labels)])
 
 
-def _href(alert: Alert) -> str:
-    series, about = alert.series, alert.about
-    query = {"app": series.app, "environment": series.environment, "window": about.window, "statistic": about.statistic}
+def _href(alert: AlertView) -> str:
+    series = alert.series
+    query = {"app": series.app, "environment": series.environment, "window": alert.window, "statistic": alert.statistic}
     if series.dimension != "all":
         query["by"] = series.dimension
-    return f"/figure/{about.figure}?{urlencode(query)}"
+    return f"/figure/{alert.figure}?{urlencode(query)}"

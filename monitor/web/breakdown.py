@@ -6,7 +6,7 @@ from math import isnan
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-from alerts.alert import Alert
+from alerts.overview import AlertView
 from monitor.ports import WINDOWS, Snapshot
 from monitor.query import choose
 from monitor.web import text
@@ -69,7 +69,7 @@ class Choice(Protocol):
     def variant(self) -> str: ...
 
 
-def detail(snapshot: Snapshot, figure: Figure, choice: Choice, alerts: Sequence[Alert], history: History) -> dict[str, Any]:
+def detail(snapshot: Snapshot, figure: Figure, choice: Choice, alerts: Sequence[AlertView], history: History) -> dict[str, Any]:
     """Returns the values of the detail page's template; raises `Refused` for a choice that is not there."""
     scopes = sorted(snapshot.scopes())
     scope = next((s for s in scopes if choice.app in {"", s[0]} and choice.environment in {"", s[1]}), None)

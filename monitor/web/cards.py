@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from hashlib import blake2s
 from urllib.parse import urlencode
 
-from alerts.alert import Alert
-from alerts.observation import Severity
+from alerts.overview import AlertView
 from monitor.ports import Snapshot
 from monitor.web import text
 from monitor.web.alerting import is_firing
@@ -19,7 +18,7 @@ from streams.reading.figures import Labels, Reading, Series
 _USUAL = frozenset({"f4", "gross", "provisional", "raw"})
 """Label values that the experience model makes the default of their figure."""
 _RATINGS = ("good", "needs_improvement", "poor")
-_MOST_ROWS = 4
+_MOST_ROWS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ def _headline(figure: Figure, variants: list[Reading]) -> Reading:
     return next((r for r in variants if any(value in _USUAL for _, value in r.labels)), variants[0])
 
 
-def scopes(snapshot: Snapshot, window: str, alerts: Sequence[Alert], history: History) -> tuple[Scope, ...]:
+def scopes(snapshot: Snapshot, window: str, alerts: Sequence[AlertView], history: History) -> tuple[Scope, ...]:
     """Returns every app with its cards, in the order in which people ask."""
     found = {figure.name: snapshot.read(figure.name, window) for figure in snapshot.figures.values()}
 
@@ -116,7 +115,7 @@ def _groups(cards: list[tuple[int, bool, Card]]) -> tuple[Group, ...]:
     return tuple(groups)
 
 
-def card(figure: Figure, readings: Sequence[Reading], window: str, alerts: Sequence[Alert], history: History) -> Card:
+def card(figure: Figure, readings: Sequence[Reading], window: str, alerts: Sequence[AlertView], history: History) -> Card:
     """Returns the card of one figure from the readings of one app; they must not be empty."""
     series = readings[0].series
     scope = {"app": series.app, "environment": series.environment, "window": window}
@@ -187,8 +186,7 @@ def _shares(readings: Sequence[Reading]) -> tuple[Share, ...]:
     return tuple(Share(name, *(round(100 * rated.get(rating, 0.0), 1) for rating in _RATINGS)) for name, rated in found.items())
 
 
-def _severity(figure: str, series: Series, alerts: Sequence[Alert]) -> str:
+def _severity(figure: str, series: Series, alerts: Sequence[AlertView]) -> str:
     place = (figure, series.app, series.environment)
-    firing = [alert for alert in alerts if is_firing(alert)]
-    found = {a.state.severity for a in firing if (a.about.figure, a.series.app, a.series.environment) == place}
-    return next((str(severity) for severity in (Severity.CRITICAL, Severity.WARNING) if severity in found), "")
+    found = {a.severity for a in alerts if is_firing(a) and (a.figure, a.series.app, a.series.environment) == place}
+    return next((severity for severity in ("critical", "warning") if severity in found), "")

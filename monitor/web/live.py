@@ -23,6 +23,7 @@ class Live:
         self.history = History()
         self.was_complete = False
         self.version = 0
+        self.closed = False
         self._seen: Snapshot | None = None
         self._changed_at = 0.0
         self._wake = asyncio.Event()
@@ -47,6 +48,14 @@ class Live:
             self._seen = snapshot
             self.was_complete = self.was_complete or snapshot.complete
             self._remember(snapshot)
+        self._wake_all()
+
+    def close(self) -> None:
+        """Ends the event streams; to be called before the server stops, which waits for open answers."""
+        self.closed = True
+        self._wake_all()
+
+    def _wake_all(self) -> None:
         self.version += 1
         woken, self._wake = self._wake, asyncio.Event()
         woken.set()

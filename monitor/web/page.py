@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from markupsafe import escape
 from starlette.staticfiles import StaticFiles
 
 from alerts import words
+from alerts.overview import AlertView
 from monitor.ports import WINDOWS, Snapshot
 from monitor.query import Refused, choose, find_figure
-from monitor.web.alerting import announcement, notice, shown
+from monitor.web.alerting import Notice, announcement, notice
 from monitor.web.breakdown import detail
 from monitor.web.cards import scopes
 from monitor.web.live import Live
@@ -106,7 +108,7 @@ class Pages:
         before = None
         self.streams += 1
         try:
-            while True:
+            while not self._live.closed:
                 version, now = self._live.version, self.fragments(view)
                 yield f"data: {json.dumps(now.changes(before))}\n\n"
                 before = now
@@ -118,17 +120,16 @@ class Pages:
     def _fragments(self, view: View) -> Fragments:
         snapshot, health = self._live.source.snapshot, self._live.source.health
         now_ms = snapshot.at_ms if snapshot else 0
-        found = shown(self._live.alerts.alerts())
-        mine = [alert for alert in found if view.figure in {"", alert.about.figure}]
-        known = snapshot.figures if snapshot else {}
+        found = self._live.alerts.alerts()
+        mine = [alert for alert in found if view.figure in {"", alert.figure}]
         alerts = {
-            "notices": [notice(alert, now_ms, linked=alert.about.figure in known) for alert in mine],
+            "notices": [self._notice(alert, snapshot) for alert in mine],
             "elsewhere": len(found) - len(mine),
             "narrowed": bool(view.figure),
             "state": health.state if snapshot and snapshot.scopes() else "",
         }
         at = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%H:%M:%S") if snapshot else ""
-        age = words.duration(int(health.age_seconds * 1000)) if snapshot else ""
+        age = words.duration(int(health.age_seconds * 1000)) if isfinite(health.age_seconds) else ""
         content = {
             "status": self._render("status.html", health=health, at=at, age=age),
             "alerts": self._render("alerts.html", **alerts),
@@ -147,6 +148,11 @@ class Pages:
         inner |= {card.id: self._render("count.html", card=card) for group in groups for card in group.counts}
         main = self._render("overview.html", scopes=found, inner=inner, window=view.window)
         return Fragments({**content, "main": main, **inner}, tuple(inner))
+
+    def _notice(self, alert: AlertView, snapshot: Snapshot | None) -> Notice:
+        figure = snapshot.figures.get(alert.figure) if snapshot else None
+        now_ms = snapshot.at_ms if snapshot else alert.since_ms
+        return notice(alert, figure.unit if figure else "", now_ms, linked=figure is not None)
 
     def _detail(self, snapshot: Snapshot, view: View) -> str:
         figure = find_figure(snapshot, view.figure)

@@ -71,5 +71,6 @@ def _seconds(value: float) -> tuple[str, str]:
     if abs(value) < _MINUTE:
         return f"{value:.1f}" if value >= 10 else f"{value:.2f}", "s"  # noqa: PLR2004
     if abs(value) < _HOUR:
-        return f"{value // _MINUTE:.0f}:{value % _MINUTE:02.0f}", "min"
+        minutes, seconds = divmod(round(value), _MINUTE)
+        return f"{minutes}:{seconds:02d}", "min"
     return f"{value / _HOUR:.1f}", "h"

@@ -1,9 +1,8 @@
 """A customer contacts support: `experience.contact`, keyed by customer, else by contact."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Required
 
 from pydantic import StringConstraints
-from typing_extensions import Required
 
 from streams.events.envelope import Event, EventFamily, Seconds, Text
 

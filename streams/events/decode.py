@@ -15,12 +15,16 @@ MAX_DETAIL = 300
 
 
 class Record(Protocol):
-    """What is read of a Kafka record."""
+    """One record as it stands in the log."""
 
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...  # ms
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
 
 
 class Reason(StrEnum):

@@ -7,10 +7,10 @@ in a string is a wrong type, because a silent guess would become a wrong figure.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Required
 
 from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, StringConstraints
-from typing_extensions import Required, TypedDict
+from typing_extensions import TypedDict  # pydantic asks for this one below Python 3.12
 
 MAX_EPOCH_MS = 253_402_300_799_999  # the end of the year 9999
 
@@ -61,9 +61,7 @@ class Event(TypedDict, total=False):
     user: Text
     customer: Text
     synthetic: bool | None
-    attributes: (
-        Annotated[dict[Annotated[str, StringConstraints(max_length=128)], Attribute], Field(max_length=32)] | None
-    )
+    attributes: Annotated[dict[Annotated[str, StringConstraints(max_length=128)], Attribute], Field(max_length=32)] | None
 
 
 @dataclass(frozen=True, slots=True)

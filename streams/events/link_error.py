@@ -1,9 +1,8 @@
 """A link led nowhere: `experience.link-error`, keyed by target host and route."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Required
 
 from pydantic import Field, StringConstraints
-from typing_extensions import Required
 
 from streams.events.envelope import Event, EventFamily, Url
 from streams.events.route import host, route

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka.structs import TopicPartition
 
-from streams.kafka.batch import Batch, Record
+from streams.events.decode import Record
+from streams.kafka.batch import Batch
 from streams.state.keys import PartitionId
 
 

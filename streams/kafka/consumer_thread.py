@@ -1,6 +1,7 @@
 """The thread that owns aiokafka's consumer: fetches, seeks, heartbeats. `docs/faust.md` says why."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -34,6 +35,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = transport.settings.fetch_max_wait_ms  # noqa: SLF001
         consumer._isolation_level = "read_committed"  # noqa: SLF001
         return consumer
+
+    async def on_thread_stop(self) -> None:
+        """Without a broker aiokafka's own cancellation comes out of its stop; it would keep the app waiting."""
+        with contextlib.suppress(asyncio.CancelledError):
+            await super().on_thread_stop()
 
     @Service.task
     async def _watch_group(self) -> None:
@@ -95,7 +101,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """The offset of the next fetch; None before there is one."""
         assignment = self._assignment()
         state = assignment and assignment.state_value(TopicPartition(*partition))
-        return state.position if state and state.has_valid_position else None
+        position: int | None = state.position if state and state.has_valid_position else None
+        return position
 
     def lag_now(self, partition: PartitionId) -> int | None:
         """Offsets between the next fetch and the end of what may be read; None before the first fetch."""
@@ -103,7 +110,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         state = assignment and assignment.state_value(TopicPartition(*partition))
         if not state or not state.has_valid_position or state.lso is None:
             return None
-        return max(state.lso - state.position, 0)
+        return max(int(state.lso) - int(state.position), 0)
 
     def _assignment(self) -> Any:
         subscription = self._ensure_consumer()._subscription.subscription  # noqa: SLF001

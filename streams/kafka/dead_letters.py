@@ -18,11 +18,15 @@ from streams.state.keys import PartitionId
 VALUE_BYTES = 65_536
 KEY_BYTES = 1_024  # a key of a megabyte must not make a letter that no broker takes
 DETAIL_CHARACTERS = 500
+NO_VALUE = -1
 Headers = list[tuple[str, bytes]]
 
 
-def encode(letter: DeadLetter) -> tuple[bytes | None, bytes | None, Headers]:
-    """Key, value and headers; what is too long is cut, and `size` tells how long the value was."""
+def encode(letter: DeadLetter) -> tuple[bytes | None, bytes, Headers]:
+    """Key, value and headers; what is too long is cut.
+
+    `size` tells how long the value was, -1 that there was none: a record without key and value cannot be sent.
+    """
     record, value = letter.record, letter.record.value
     texts = {
         "topic": letter.partition.topic,
@@ -31,10 +35,10 @@ def encode(letter: DeadLetter) -> tuple[bytes | None, bytes | None, Headers]:
         "reason": letter.reason,
         "detail": letter.detail[:DETAIL_CHARACTERS],
         "timestamp": record.timestamp,
-        "size": len(value or b""),
+        "size": NO_VALUE if value is None else len(value),
     }
     headers = [(name, str(text).encode()) for name, text in texts.items()]
-    return record.key and record.key[:KEY_BYTES], None if value is None else value[:VALUE_BYTES], headers
+    return record.key and record.key[:KEY_BYTES], (value or b"")[:VALUE_BYTES], headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +52,17 @@ class StoredLetter:
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
-    size: int  # of the original value, bytes
+    size: int  # of the original value, bytes; -1: it had none
 
     @property
     def complete(self) -> bool:
         """Whether the value is whole, so that the record can be sent again."""
-        return self.size == len(self.value or b"")
+        return self.value is None or self.size == len(self.value)
 
 
 def decode(headers: Sequence[tuple[str, bytes]], key: bytes | None, value: bytes | None) -> StoredLetter:
     texts: Mapping[str, str] = {name: raw.decode(errors="replace") for name, raw in headers}
+    size = int(texts.get("size", len(value or b"")))
     return StoredLetter(
         partition=PartitionId(texts.get("topic", "?"), int(texts.get("partition", -1))),
         offset=int(texts.get("offset", -1)),
@@ -65,8 +70,8 @@ def decode(headers: Sequence[tuple[str, bytes]], key: bytes | None, value: bytes
         detail=texts.get("detail", ""),
         timestamp_ms=int(texts.get("timestamp", 0)),
         key=key,
-        value=value,
-        size=int(texts.get("size", len(value or b""))),
+        value=None if size == NO_VALUE else value,
+        size=size,
     )
 
 

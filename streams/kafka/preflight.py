@@ -26,14 +26,14 @@ log = logging.getLogger(__name__)
 CONNECT_MS = 5_000
 PAUSE_SECONDS = 1.0
 REMIND_SECONDS = 30.0
-REFUSALS = (
-    AuthenticationFailedError,
-    AuthenticationMethodNotSupported,
-    IllegalSaslStateError,
-    SaslAuthenticationFailed,
-    UnsupportedSaslMechanismError,
-    ssl.SSLError,
-)
+REFUSALS = {
+    AuthenticationFailedError: "the user name or the password is wrong",
+    AuthenticationMethodNotSupported: "it does not offer this SASL mechanism",
+    IllegalSaslStateError: "it asks for no login, so the security protocol is another one",
+    SaslAuthenticationFailed: "the user name or the password is wrong",
+    UnsupportedSaslMechanismError: "it does not offer this SASL mechanism",
+    ssl.SSLError: "TLS fails",
+}
 
 
 async def ready(settings: KafkaSettings, topics: Collection[str], stop: asyncio.Event) -> None:
@@ -69,10 +69,11 @@ async def connect(settings: KafkaSettings) -> Any:
         host, _, port = server.rpartition(":")
         try:
             return await create_conn(host.strip("[]"), int(port), request_timeout_ms=CONNECT_MS, **security)
-        except REFUSALS as error:
-            raise KafkaRefused(f"Kafka at {server} refuses this client: {error or type(error).__name__}") from error
+        except tuple(REFUSALS) as error:
+            why = next(why for kind, why in REFUSALS.items() if isinstance(error, kind))
+            raise KafkaRefused(f"Kafka at {server} refuses this client: {why} ({error})") from error
         except (OSError, KafkaError, TimeoutError) as error:
-            failures.append(f"{server}: {error or type(error).__name__}")
+            failures.append(f"{server}: {str(error) or type(error).__name__}")
     raise KafkaUnreachable(
         f"no Kafka broker answers ({'; '.join(failures)}). "
         f"Look at the address, the firewall and the security protocol, now {settings.security_protocol}"
@@ -84,7 +85,10 @@ async def _topics(settings: KafkaSettings) -> set[str]:
     try:
         answer = await connection.send(MetadataRequest(None))  # all of them: asking for one by name may create it
     except (KafkaError, TimeoutError) as error:
-        raise KafkaUnreachable(f"Kafka at {settings.bootstrap_servers} hangs up: {error!r}") from error
+        raise KafkaUnreachable(
+            f"Kafka at {settings.bootstrap_servers} hangs up ({error}). "
+            f"Look at the security protocol, now {settings.security_protocol}"
+        ) from error
     finally:
         connection.close()
     return {topic[1] for topic in answer.topics}

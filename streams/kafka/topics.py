@@ -106,8 +106,4 @@ async def _configs(admin: Any, topics: Sequence[str]) -> dict[str, dict[str, str
         return {}
     wanted = {TIMESTAMPS: None, RETENTION: None}
     answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name, wanted) for name in topics])
-    return {
-        resource[3]: {entry[0]: entry[1] for entry in resource[4]}
-        for answer in answers
-        for resource in answer.resources
-    }
+    return {resource[3]: {entry[0]: entry[1] for entry in resource[4]} for answer in answers for resource in answer.resources}

@@ -102,14 +102,16 @@ class Watchdog:
                 return
 
 
-def end_within(seconds: float, exit_process: Exit = os._exit) -> None:
-    """Let this process, whatever it does, be over in so many seconds. There is no way back."""
+def end_within(seconds: float, exit_process: Exit = os._exit) -> Callable[[], None]:
+    """Let this process, whatever it does, be over in so many seconds, unless what is returned is called before."""
+    released = threading.Event()
 
     def wait() -> None:
-        time.sleep(seconds)
-        _end(ExitCode.STOP_TIMEOUT, f"the stop took longer than {seconds:g} s", exit_process)
+        if not released.wait(seconds):
+            _end(ExitCode.STOP_TIMEOUT, f"the stop took longer than {seconds:g} s", exit_process)
 
     threading.Thread(target=wait, name="deadline", daemon=True).start()
+    return released.set
 
 
 def broker_answers(settings: KafkaSettings) -> bool:

@@ -34,8 +34,8 @@ async def run_worker(
 ) -> None:
     """Work until `stop` is set; raises a `WorkerError` where it ends for another reason.
 
-    A worker is the last thing its process does: `stop_within_seconds` after the end of the work `exit_process` is
-    called, whether this has returned or not. A process that lives on gives another `exit_process`.
+    From the end of the work on it has `stop_within_seconds` to leave; then `exit_process` is called. After an error it
+    is called even when this has raised in time: a process without its worker must not live on because something hangs.
     """
     await ready(settings, [*topics, settings.dead_letter_topic], stop)
     if stop.is_set():
@@ -75,9 +75,10 @@ class Worker:
         try:
             await self._first_end({*tasks, self._failure}, stopping)
         finally:
-            end_within(self._settings.stop_within_seconds, exit_process)
+            release = end_within(self._settings.stop_within_seconds, exit_process)
             await self._leave({*tasks, stopping})
             watchdog.stop()
+        release()
 
     async def _first_end(self, tasks: set[asyncio.Future[None]], stopping: asyncio.Future[Any]) -> None:
         """Wait for the stop signal, or raise what ended a task. Only the start may end well before that."""

@@ -1,5 +1,7 @@
 """App crashes: how many, and for how large a share of sessions and people."""
 
+import numpy as np
+
 from streams.events.app_crash import FAMILY, KINDS
 from streams.metrics.catalogue import FamilyMetrics, View
 from streams.metrics.columns import Array
@@ -12,12 +14,12 @@ FATAL = ("kind", ("crash", None))  # a crash of no kind is a crash
 
 def sessions_without_crash(view: View) -> Array:
     """Sessions that ran, less those that crashed."""
-    return view.counter("app_sessions") - view.counter("crashed_sessions")
+    return np.asarray(view.counter("app_sessions") - view.counter("crashed_sessions"))
 
 
 def users_without_crash(view: View) -> Array:
     """People who used the app, less those whose app crashed."""
-    return people("active_users")(view) - people("crashed_users")(view)
+    return np.asarray(people("active_users")(view) - people("crashed_users")(view))
 
 
 METRICS = FamilyMetrics(
@@ -25,9 +27,7 @@ METRICS = FamilyMetrics(
     dimensions=("release", "os", "device", "country", "segment"),
     table=lambda: Firsts({"crashed": FATAL, "anr": ("kind", ("anr",))}),
     figures=(
-        Counter(
-            name="app_crashes", help="Crash reports by kind.", better="lower", split={"kind": KINDS}, questions=("M2",)
-        ),
+        Counter(name="app_crashes", help="Crash reports by kind.", better="lower", split={"kind": KINDS}, questions=("M2",)),
         Counter(
             name="crashed_sessions",
             help="Sessions with a fatal crash, each counted once.",

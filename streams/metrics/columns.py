@@ -69,7 +69,7 @@ class Columns:
 
         def make() -> Array:
             index = {value: i for i, value in enumerate(values)}
-            return np.array([index.get(e.get(field), 0) for e in self.events], dtype=np.int64)  # type: ignore[call-overload]
+            return np.array([index.get(e.get(field) or "", 0) for e in self.events], dtype=np.int64)
 
         return self._cached((field, "codes", values), make)
 

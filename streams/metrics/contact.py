@@ -1,7 +1,7 @@
 """Support: how long until someone answers, how many give up, how long it takes.
 
-Outcomes are counted when they happen. With AN answered, AB abandoned, a = answered within T, b = abandoned within T, B = abandoned
-after T and s = abandoned within 5 s, the six common definitions of a service level are the variants f1 to f6.
+Outcomes are counted when they happen. With AN answered, AB abandoned, a = answered within T, b = abandoned within T,
+B = abandoned after T and s = abandoned within 5 s, the six common definitions of a service level are f1 to f6.
 """
 
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from streams.metrics.stored import Counter, Distribution, Live
 from streams.windows.contacts import Contacts
 
 TARGET_SECONDS, SHORT_SECONDS, HOUR_SECONDS = 20, 5, 3600
+MILLISECOND = 1e-3  # seconds are added up as whole milliseconds
 WAITS = (SHORT_SECONDS, 10, TARGET_SECONDS, 30, 60, 120, 300, 600, 1800)
-SECONDS = {"scale": 1000, "base": 1e-3}  # seconds are added up as whole milliseconds
 
 AN, AB = values("contact_wait_seconds"), values("contact_abandon_seconds")
 a, b = within("contact_wait_seconds", TARGET_SECONDS), within("contact_abandon_seconds", TARGET_SECONDS)
@@ -86,7 +86,7 @@ METRICS = FamilyMetrics(
             high=86_400,
             thresholds=WAITS,
             questions=("S2",),
-            **SECONDS,
+            base=MILLISECOND,
         ),
         Distribution(
             name="contact_abandon_seconds",
@@ -96,7 +96,7 @@ METRICS = FamilyMetrics(
             high=86_400,
             thresholds=WAITS,
             questions=("S3",),
-            **SECONDS,
+            base=MILLISECOND,
         ),
         Mean(
             name="average_speed_of_answer_seconds",
@@ -139,7 +139,7 @@ METRICS = FamilyMetrics(
             high=86_400,
             thresholds=(30, 60, 120, 300, 600, 1200, 3600),
             questions=("S2",),
-            **SECONDS,
+            base=MILLISECOND,
         ),
         Distribution(
             name="resolution_seconds",
@@ -149,7 +149,7 @@ METRICS = FamilyMetrics(
             high=2_592_000,
             thresholds=(300, 900, HOUR_SECONDS, 14_400, 86_400, 259_200),
             questions=("S1",),
-            **SECONDS,
+            base=MILLISECOND,
         ),
         Distribution(
             name="first_reply_seconds",
@@ -159,7 +159,7 @@ METRICS = FamilyMetrics(
             high=604_800,
             thresholds=(30, 60, 300, 900, HOUR_SECONDS, 14_400, 86_400),
             questions=("F3",),
-            **SECONDS,
+            base=MILLISECOND,
         ),
         Ratio(
             name="first_reply_within_hour_ratio",

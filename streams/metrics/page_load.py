@@ -9,6 +9,7 @@ from streams.metrics.derived import Apdex, Ratio, VitalShare, count
 from streams.metrics.stored import Counter, Distribution, Uniques
 
 SATISFIED_MS = 2000  # Apdex T
+SERVER_ERROR = 500
 
 # Limits of good and poor, in the field's unit: GoogleChrome/web-vitals, src/onLCP.ts, onINP.ts, onCLS.ts, onFCP.ts, onTTFB.ts
 LCP, INP, CLS, FCP, TTFB = (2500, 4000), (200, 500), (0.1, 0.25), (1800, 3000), (800, 1800)
@@ -17,7 +18,7 @@ LCP, INP, CLS, FCP, TTFB = (2500, 4000), (200, 500), (0.1, 0.25), (1800, 3000), 
 def failed(columns: Columns) -> Array:
     """The page never loaded, or the server failed."""
     status = columns.number("status", 200)
-    return (status == 0) | (status >= 500)
+    return np.asarray((status == 0) | (status >= SERVER_ERROR))
 
 
 def overloaded(columns: Columns) -> Array:
@@ -30,9 +31,7 @@ def load_time(columns: Columns) -> Array:
     return np.where(failed(columns), np.nan, columns.number("duration_ms"))
 
 
-def _vital(
-    name: str, text: str, limits: tuple[float, float], low: float, high: float, more: tuple[float, ...]
-) -> Distribution:
+def _vital(name: str, text: str, limits: tuple[float, float], low: float, high: float, more: tuple[float, ...]) -> Distribution:
     return Distribution(
         name=f"{name}_seconds",
         help=text,
@@ -125,8 +124,6 @@ METRICS = FamilyMetrics(
             },
             questions=("W4",),
         ),
-        Uniques(
-            name="visitors", help="Different people who saw a page.", fields=("user", "session"), questions=("I1", "U1")
-        ),
+        Uniques(name="visitors", help="Different people who saw a page.", fields=("user", "session"), questions=("I1", "U1")),
     ),
 )

@@ -59,7 +59,7 @@ class Counter(Figure):
 @dataclass(frozen=True, kw_only=True)
 class Distribution(Figure):
     """Values of events (nan: none), in their field's unit. `scale` turns them into the whole numbers that are added up, `base`
-    such a whole number into the unit that is published. `thresholds` (field's unit) are counted exactly, not from the sketch."""
+    such a number into the unit that is published. `thresholds` (field's unit) are counted exactly, not from the sketch."""
 
     value: Callable[[Columns], Array]
     low: float
@@ -94,9 +94,7 @@ class Distribution(Figure):
         sketch = view.sketch(self.name)
         n = sketch.sum(axis=1)
         for q in QUANTILES:
-            value, low, high = (
-                self.base * self.buckets.quantiles(sketch, rank) for rank in formulas.quantile_ranks(q, n)
-            )
+            value, low, high = (self.base * self.buckets.quantiles(sketch, rank) for rank in formulas.quantile_ranks(q, n))
             yield Values(f"p{q * 100:g}", value, n, (), low, high)
         yield self.read_mean(view, "mean")
 

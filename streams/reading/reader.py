@@ -1,7 +1,7 @@
 """Keeps a copy of all stored state up to date and turns it into snapshots, about once a second."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 
@@ -48,7 +48,7 @@ class Reader:
         problems = tuple(self._workers.problems(self._replicas, now_ms))
         self._complete_once = self._complete_once or not problems
         families = {
-            name: family.state([r for r in self._replicas.values() if r.names is family.names], self._shown, self._complete_once)
+            name: family.state(self._replicas.values(), self._shown, complete_once=self._complete_once)
             for name, family in self._families.items()
         }
         self.snapshot = Snapshot(now_ms, not problems, problems, self._catalogue.figures, families)
@@ -88,9 +88,7 @@ class Reader:
         status = self._workers.status(replica.partition)
         if status is None:
             return PartitionHealth(replica.partition, replica.next)
-        return PartitionHealth(
-            replica.partition, replica.next, status.lag, status.checkpoint_seconds, status.checkpoint_bytes
-        )
+        return PartitionHealth(replica.partition, replica.next, status.lag, status.checkpoint_seconds, status.checkpoint_bytes)
 
     def _counters(self) -> dict[str, Mapping[str, int]]:
         names = {
@@ -122,8 +120,9 @@ class FamilyReader:
         self._highest = np.zeros((0, layout.cells), dtype=np.int64)
         self._shown: dict[tuple[str, str, str], set[str]] = {}
 
-    def state(self, replicas: list[Replica], most: int, complete_once: bool) -> FamilyState:
+    def state(self, all_replicas: Iterable[Replica], most: int, *, complete_once: bool) -> FamilyState:
         """The family over these partitions. Until data has once been complete, counters are held back: they would step."""
+        replicas = [replica for replica in all_replicas if replica.names is self.names]
         names = tuple(self.names.names)
         partials = tuple(Partial(dict(r.minutes), dict(r.panes), r.folded_until) for r in replicas)
         totals = self._totals(replicas, len(names))

@@ -104,9 +104,7 @@ class Replica:
         self.next, self.folded_until, self.live = -1, 0, None
         self.panes, self.totals, self.minutes, self._versions, self._rows = {}, {}, {}, {}, {}
 
-    def _take(
-        self, head: Sequence[bytes | None], versions: Versions, contents: dict[tuple[int, int], bytes | None]
-    ) -> None:
+    def _take(self, head: Sequence[bytes | None], versions: Versions, contents: dict[tuple[int, int], bytes | None]) -> None:
         meta = json.loads(head[3] or b"{}")
         folded_until = int(head[2] or 0)
         if folded_until < self.folded_until:  # the store was rolled back: what was folded since may be folded anew

@@ -75,7 +75,7 @@ class Snapshot:
         return low, high
 
     def read(self, figure: str, window: str, dimension: str = "all") -> tuple[Reading, ...]:
-        """The readings of a figure in a window ("1m", "5m", "15m", "1h"), by one dimension. Raises KeyError for unknown names."""
+        """Readings of a figure in a window ("1m", "5m", "15m", "1h"), by one dimension. Raises KeyError for unknown names."""
         return self._read(figure, self.window(window)).get(dimension, ())
 
     def read_span(self, figure: str, from_ms: int, to_ms: int, dimension: str = "all") -> tuple[Reading, ...]:
@@ -155,9 +155,7 @@ def _counter_totals(figure: Counter, cells: Array, series: tuple[Series, ...]) -
             yield Total(figure.name, series[row], labels, int(cells[row, column]))
 
 
-def _histogram_totals(
-    figure: Distribution, counts: Array, sums: Array, series: tuple[Series, ...]
-) -> Iterator[HistogramTotal]:
+def _histogram_totals(figure: Distribution, counts: Array, sums: Array, series: tuple[Series, ...]) -> Iterator[HistogramTotal]:
     bounds = (*figure.bounds, inf)
     for row in np.flatnonzero(counts[:, -1]).tolist():
         yield HistogramTotal(figure.name, series[row], tuple(zip(bounds, counts[row].tolist(), strict=True)), float(sums[row]))

@@ -18,18 +18,25 @@ _DENSE = 8  # below this many cells an addition, going through all cells is chea
 class Widths(Protocol):
     """How many columns each array has."""
 
-    cells: int
-    buckets: int
-    registers: int
+    @property
+    def cells(self) -> int: ...
+    @property
+    def buckets(self) -> int: ...
+    @property
+    def registers(self) -> int: ...
 
 
 class Added(Protocol):
     """Parallel arrays (event, column[, amount]): what each event adds."""
 
-    cells: tuple[Array, Array]
-    sums: tuple[Array, Array, Array]
-    buckets: tuple[Array, Array]
-    registers: tuple[Array, Array, Array]
+    @property
+    def cells(self) -> tuple[Array, Array]: ...
+    @property
+    def sums(self) -> tuple[Array, Array, Array]: ...
+    @property
+    def buckets(self) -> tuple[Array, Array]: ...
+    @property
+    def registers(self) -> tuple[Array, Array, Array]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +79,7 @@ class Pane:
 
     def __init__(self, widths: Widths) -> None:
         self._widths = widths
-        self._row_of = np.zeros(
-            1, dtype=np.int64
-        )  # series → row; the last entry stays 0, so that series -1 finds row 0
+        self._row_of = np.zeros(1, dtype=np.int64)  # series → row; the last entry stays 0, so that series -1 finds row 0
         self._used = 1
         self.cells = np.zeros((8, widths.cells), dtype=np.int64)
         self.buckets = np.zeros((8, widths.buckets), dtype=np.uint32)
@@ -98,7 +103,7 @@ class Pane:
         """Adds all that another pane holds, as far as this one keeps it."""
         series = other.series()
         if series.size:
-            mine, theirs = self._rows(series), other._row_of[series]
+            mine, theirs = self._rows(series), other._row_of[series]  # noqa: SLF001 - of the same class
             self.cells[mine] += other.cells[theirs]
             if self._widths.buckets:
                 self.buckets[mine] += other.buckets[theirs]
@@ -117,7 +122,7 @@ class Pane:
             self._reserve(self._used + fresh.size)
             self._row_of[fresh] = np.arange(self._used, self._used + fresh.size)
             self._used += fresh.size
-        return self._row_of[codes]
+        return np.asarray(self._row_of[codes])
 
     def _reserve(self, rows: int) -> None:
         if rows > self.cells.shape[0]:
@@ -144,11 +149,9 @@ class Pane:
     def put(self, rows: Rows) -> None:
         """Sets the content of series that have none yet."""
         at = self._rows(rows.series)
-        for array, (index, value) in zip(
-            (self.cells, self.buckets, self.registers), (rows.cells, rows.buckets, rows.registers), strict=True
-        ):
-            if index.size:
-                array[at[index // array.shape[1]], index % array.shape[1]] = value
+        _place(self.cells, at, rows.cells)
+        _place(self.buckets, at, rows.buckets)
+        _place(self.registers, at, rows.registers)
 
     def clear(self, series: Array) -> None:
         """Zeroes series whose numbers were given back."""
@@ -162,6 +165,12 @@ def _sparse(array: Array) -> tuple[Array, Array]:
     flat = array.reshape(-1)
     index = np.flatnonzero(flat)
     return index, flat[index]
+
+
+def _place(target: Array, at: Array, pair: tuple[Array, Array]) -> None:
+    index, value = pair
+    if index.size:
+        target[at[index // target.shape[1]], index % target.shape[1]] = value
 
 
 def _count(target: Array, rows: Array, column: Array) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from streams.events.decode import Refusal, Decoder, Record
+from streams.events.decode import Decoder, Record, Refusal
 from streams.metrics.catalogue import FamilyMetrics
 from streams.metrics.columns import Columns, Pseudonym
 from streams.metrics.stored import Added, Layout

@@ -150,9 +150,7 @@ class SeriesIndex:
         """(block, content) of what changed since the last call."""
         for block in np.flatnonzero(self._changed).tolist():
             rows = [
-                [i, *name, int(self._last_hour[i])]
-                for i in range(block, len(self.names), BLOCKS)
-                if (name := self.names[i])
+                [i, *name, int(self._last_hour[i])] for i in range(block, len(self.names), BLOCKS) if (name := self.names[i])
             ]
             yield block, json.dumps(rows, separators=(",", ":")).encode()
         self._changed[:] = False
@@ -165,18 +163,14 @@ class SeriesIndex:
             for number, name, hour in read_names(content):
                 self.names[number] = name
                 self._last_hour[number] = hour
-        for number, name in enumerate(self.names):
-            if name is None:
+        for number, known in enumerate(self.names):
+            if known is None:
                 self._free.append(number)
-            elif name.dimension == "all":
-                self._scopes[name.app, name.environment] = Scope(
-                    (name.app, name.environment), number, len(self.dimensions)
-                )
-        for number, name in enumerate(self.names):
-            if name is not None and name.dimension != "all":
-                self._scopes[name.app, name.environment].values[self.dimensions.index(name.dimension)][name.value] = (
-                    number
-                )
+            elif known.dimension == "all":
+                self._scopes[known[:2]] = Scope(known[:2], number, len(self.dimensions))
+        for number, known in enumerate(self.names):
+            if known is not None and known.dimension != "all":
+                self._scopes[known[:2]].values[self.dimensions.index(known.dimension)][known.value] = number
 
 
 def read_names(content: bytes) -> Iterator[tuple[int, Name, int]]:

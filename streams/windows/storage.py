@@ -198,12 +198,7 @@ def pack_live(waiting: list[tuple[dict[str, object], int]], series: SeriesIndex)
                 found[number] = count + 1, min(oldest, since)
     rows = sorted(found.items())
     numbers, counts = np.array([n for n, _ in rows], "<u4"), np.array([c for _, (c, _) in rows], "<u4")
-    return (
-        _HEAD.pack(len(rows))
-        + numbers.tobytes()
-        + counts.tobytes()
-        + np.array([s for _, (_, s) in rows], "<i8").tobytes()
-    )
+    return _HEAD.pack(len(rows)) + numbers.tobytes() + counts.tobytes() + np.array([s for _, (_, s) in rows], "<i8").tobytes()
 
 
 def unpack_live(content: bytes) -> tuple[Array, Array, Array]:

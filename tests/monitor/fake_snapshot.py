@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from math import inf, nan, sin, sqrt
 from types import MappingProxyType
 
-from alerts.alert import About, Alert
-from alerts.observation import Severity
-from alerts.state import Phase, State
+from alerts.notify.target import TargetStatus
+from alerts.overview import AlertsStatus, AlertView
 from streams.reading.figures import HistogramTotal, Reading, Series, Total
 from streams.reading.health import Health, PartitionHealth, WorkerHealth
 from streams.state.keys import PartitionId
@@ -166,7 +165,7 @@ class FakeSnapshot:
                 yield Reading(series, statistic, value, n, tuple(labels.items()), low, high)
 
 
-def _value(row, statistic, labels, wave, shift, i, j):  # noqa: PLR0917
+def _value(row, statistic, labels, wave, shift, i, j):
     if "rating" in labels:
         return (0.74, 0.17, 0.09)[i % 3]
     if row.kind == "ratio" and row.level > 0.5:
@@ -212,70 +211,45 @@ def healthy(**more):
     )
 
 
-def alert(rule, figure, series, about, state, labels=()):  # noqa: PLR0917
-    """An alert on a figure of this snapshot; `about` and `state` are what a test cares for."""
-    usual = {"statistic": "value", "unit": "ratio", "window": "5m", "owner": "", "runbook": ""}
-    fired = {"phase": Phase.FIRING, "fired_ms": NOON_MS - 60_000}
-    return Alert(rule, series, labels, About(figure=figure, **usual | about), State(**fired | state))
+def alert(rule, figure, series, **more):
+    """An alert on a figure of this snapshot; `more` is what a test cares for."""
+    usual = {"summary": rule, "severity": "critical", "state": "firing", "statistic": "value", "window": "5m"}
+    numbers = {"value": nan, "limit": nan, "above": True, "since_ms": NOON_MS - 60_000}
+    return AlertView(id=rule, rule=rule, figure=figure, series=series, **usual | numbers | more)
 
 
 CRITICAL = alert(
     "page-load-failures",
     "page_load_failure_ratio",
     Series("shop", "production", "page", "/checkout"),
-    {
-        "summary": "failed page loads",
-        "relation": "above",
-        "owner": "web team",
-        "runbook": "https://runbooks.example/page-load",
-    },
-    {
-        "severity": Severity.CRITICAL,
-        "since_ms": NOON_MS - 372_000,
-        "value": 0.0431,
-        "limit": 0.02,
-        "n": 2940,
-        "low": 0.0364,
-        "high": 0.0511,
-        "note": "84 % of the failed loads share release 4.2.0 and browser Safari (11 % of all loads).",
-    },
+    summary="failed page loads",
+    owner="web team",
+    runbook="https://runbooks.example/page-load",
+    since_ms=NOON_MS - 372_000,
+    value=0.0431,
+    limit=0.02,
+    n=2940,
+    low=0.0364,
+    high=0.0511,
+    common="84 % of the failed loads share release 4.2.0 and browser Safari (11 % of all loads).",
 )
 WARNING = alert(
     "service-level",
     "service_level",
     Series("shop", "production"),
-    {"summary": "contacts answered in 20 s", "relation": "below", "owner": "support", "window": "15m"},
-    {
-        "severity": Severity.WARNING,
-        "since_ms": NOON_MS - 64_000,
-        "value": 0.71,
-        "limit": 0.8,
-        "n": 540,
-        "low": 0.67,
-        "high": 0.747,
-    },
+    summary="contacts answered in 20 s",
+    severity="warning",
+    above=False,
+    owner="support",
+    window="15m",
+    since_ms=NOON_MS - 64_000,
     labels=(("variant", "f4"),),
+    value=0.71,
+    limit=0.8,
+    n=540,
+    low=0.67,
+    high=0.747,
 )
-
-
-@dataclass(frozen=True)
-class FakeTarget:
-    """A place notifications go to."""
-
-    name: str
-    delivered: int = 0
-    failed: int = 0
-    waiting: int = 0
-    last_error: str = ""
-
-
-@dataclass(frozen=True)
-class FakeStatus:
-    """An alert engine at work."""
-
-    rules: int = 14
-    evaluated_at_ms: int = NOON_MS
-    targets: tuple[FakeTarget, ...] = (FakeTarget("alertmanager", 4), FakeTarget("chat", 2, 1, 1, "HTTP 503"))
 
 
 class FakeAlerts:
@@ -288,4 +262,11 @@ class FakeAlerts:
         return self.found
 
     def status(self):
-        return FakeStatus()
+        return AlertsStatus(
+            rules=14,
+            leading=True,
+            evaluated_at_ms=NOON_MS,
+            firing={name: sum(a.severity == name for a in self.found) for name in ("critical", "warning")},
+            transitions={("service-level", "fired"): 2},
+            targets=(TargetStatus("alertmanager", 4), TargetStatus("chat", 2, 1, 0, 1, last_error="HTTP 503")),
+        )

@@ -46,7 +46,8 @@ def test_a_figure_over_a_window(client):
         "complete": True,
         "at": "2026-01-01T12:00:00.000Z",
     }
-    assert (reading["app"], reading["environment"], reading["labels"], reading["statistic"]) == ("shop", "production", {}, "value")
+    assert reading["series"] == {"app": "shop", "environment": "production", "dimension": "all", "value": "all"}
+    assert (reading["labels"], reading["statistic"]) == ({}, "value")
     assert reading["n"] == 36_000
     assert reading["low"] < reading["value"] < reading["high"]
 
@@ -68,7 +69,8 @@ def test_readings_are_narrowed(client):
     wanted = {"app": "shop", "environment": "staging", "by": "page", "value": "/checkout", "statistic": "p95"}
     readings = figures(client, figure="page_load_seconds", **wanted).json()["readings"]
 
-    assert [(r["environment"], r["value"], r["statistic"]) for r in readings] == [("staging", "/checkout", "p95")]
+    assert [r["statistic"] for r in readings] == ["p95"]
+    assert readings[0]["series"] == {"app": "shop", "environment": "staging", "dimension": "page", "value": "/checkout"}
 
 
 def test_what_is_not_a_number_is_null(client, source):
@@ -95,7 +97,8 @@ def test_what_is_not_a_number_is_null(client, source):
         ({"figure": "cls", "from": "yesterday", "to": "2"}, 400, "bad_instant", "RFC 3339"),
         ({"figure": "cls", "from": "2026-01-01T12:00:00", "to": "2"}, 400, "bad_instant", "offset"),
         ({"figure": "cls", "from": "9" * 30, "to": "2"}, 400, "bad_instant", "milliseconds"),
-        ({"figure": "cls", "from": "2000", "to": "1000"}, 400, "bad_span", "Prometheus"),
+        ({"figure": "cls", "from": "2000", "to": "1000"}, 400, "bad_span", "Exchange"),
+        ({"figure": "cls", "from": "2026-01-01T10:59:49Z", "to": "2026-01-01T12:00:00Z"}, 400, "too_long_ago", "Prometheus"),
     ],
 )
 def test_a_question_that_cannot_be_answered_is_refused_with_a_hint(client, parameters, status, error, hint):
@@ -145,7 +148,7 @@ def test_alerts_are_listed_with_value_limit_and_interval(client):
     body = client.get("/api/v1/alerts").json()
     found = body["alerts"][0]
 
-    assert (found["rule"], found["phase"], found["severity"]) == ("page-load-failures", "firing", "critical")
+    assert (found["rule"], found["state"], found["severity"]) == ("page-load-failures", "firing", "critical")
     assert (found["value"], found["limit"], found["low"], found["n"]) == (0.0431, 0.02, 0.0364, 2940)
     assert found["series"]["value"] == "/checkout"
     assert found["since"] == "2026-01-01T11:53:48.000Z"
@@ -154,7 +157,7 @@ def test_alerts_are_listed_with_value_limit_and_interval(client):
 
 def test_an_alert_without_a_value_is_listed(source):
     """A finding may have no number."""
-    odd = alert("gone", "nowhere", Series("shop", "production"), {"summary": "no data", "relation": "above"}, {})
+    odd = alert("gone", "nowhere", Series("shop", "production"))
     body = TestClient(create_app(source, FakeAlerts(odd))).get("/api/v1/alerts").json()
 
     assert body["alerts"][0]["value"] is None

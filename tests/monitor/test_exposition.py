@@ -1,8 +1,10 @@
 """What Prometheus gets."""
 
+import os
 import shutil
 import subprocess
 from collections import Counter
+from functools import cache
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -19,6 +21,7 @@ def render(source=None, accept="", alerts=None):
     return Exposition(source or FakeSource(), alerts or FakeAlerts(CRITICAL, WARNING)).render(accept)[0].decode()
 
 
+@cache
 def samples(text):
     return [sample for family in parse(text) for sample in family.samples]
 
@@ -32,12 +35,12 @@ def value(text, name, **labels):
 SHOP = {"app": "shop", "environment": "production", "dimension": "all", "value": "all"}
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 def test_promtool_finds_nothing_to_complain_about():
     """Names, types, units and labels follow Prometheus' conventions."""
-    checked = subprocess.run(
-        ["promtool", "check", "metrics"], input=render(), text=True, capture_output=True, check=False
-    )
+    if shutil.which("promtool") is None:
+        assert os.environ.get("REQUIRE_REAL") != "1", "promtool is required and not installed"
+        pytest.skip("promtool is not installed")
+    checked = subprocess.run(["promtool", "check", "metrics"], input=render(), text=True, capture_output=True, check=False)
 
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 

@@ -4,7 +4,8 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
-from streams.kafka.batch import Batch, DeadLetter, Record
+from streams.events.decode import Record
+from streams.kafka.batch import Batch, DeadLetter
 from streams.state.keys import PartitionId
 
 

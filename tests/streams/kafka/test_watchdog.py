@@ -54,14 +54,15 @@ def test_no_progress_is_excused_while_the_store_is_away() -> None:
     assert first_end(away, 1_000) is None
 
 
-def test_a_deadline_ends_the_process() -> None:
-    """With the exit code that says so."""
+def test_a_deadline_ends_the_process_unless_released() -> None:
+    """The one that is released stays silent."""
     ended, codes = threading.Event(), []
 
     def end(code: int) -> None:
         codes.append(code)
         ended.set()
 
+    end_within(60, lambda code: pytest.fail(f"ended with {code}"))()
     end_within(0.01, end)
     assert ended.wait(10)
     assert codes == [ExitCode.STOP_TIMEOUT]

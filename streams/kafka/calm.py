@@ -1,0 +1,26 @@
+"""aiokafka says that a broker is away some fifty times a second; once in a while is enough."""
+
+import logging
+import time
+from collections.abc import Callable
+
+SECONDS = 30.0
+LIBRARIES = ("aiokafka", "faust", "mode")
+
+
+class Calm(logging.Filter):
+    """For a handler: lets each kind of message of these libraries through once per half minute."""
+
+    def __init__(self, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._seconds, self._clock = seconds, clock
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.partition(".")[0] not in LIBRARIES:
+            return True
+        kind, now = (record.name, str(record.msg)), self._clock()
+        if now - self._said.get(kind, float("-inf")) < self._seconds:
+            return False
+        self._said[kind] = now
+        return True

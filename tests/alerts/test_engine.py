@@ -1,0 +1,299 @@
+"""The engine over a store: restarts, takeovers, and a store that goes away."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import pytest
+
+from alerts.engine import Engine
+from alerts.memory_store import MemoryAlertStore
+from alerts.outbox import Outbox
+from alerts.redis_store import RedisAlertStore
+from alerts.store import LEASE_MS, AlertStore
+from streams.state.errors import StoreUnavailable
+from streams.state.redis_client import connect
+from tests.alerts.fakes import CHECKOUT, rule, snapshot
+from tests.services.redis import RedisServer
+
+BAD, GOOD = 0.2, 0.01
+
+
+class Clock:
+    """Passes when told."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Flaky:
+    """A store that goes away; `forgetful` writes take effect although the reply is lost."""
+
+    def __init__(self, store: AlertStore) -> None:
+        self.inner = store
+        self.away = False
+        self.forgetful = False
+
+    async def hold(self, holder: str, ttl_ms: int) -> bool:
+        self._answer()
+        return await self.inner.hold(holder, ttl_ms)
+
+    async def take_over(self, token: str) -> None:
+        self._answer()
+        await self.inner.take_over(token)
+
+    async def read(self) -> dict[str, str]:
+        self._answer()
+        return await self.inner.read()
+
+    async def write(self, token: str, put: Mapping[str, str], drop: Sequence[str]) -> bool:
+        if self.forgetful:
+            await self.inner.write(token, put, drop)
+        self._answer()
+        return await self.inner.write(token, put, drop)
+
+    def _answer(self) -> None:
+        if self.away or self.forgetful:
+            raise StoreUnavailable("away")
+
+
+class Process:
+    """An engine with its outbox, and rules that are bad above 5 %."""
+
+    def __init__(self, store: AlertStore, **policy) -> None:
+        self.outbox = Outbox()
+        self.engine = Engine([rule(**policy)], store, self.outbox, notified=["chat"])
+
+    async def look(self, *looks: tuple[float, float]) -> None:
+        for second, value in looks:
+            await self.engine.turn(snapshot(second, value))
+
+    @property
+    def phases(self) -> list[str]:
+        return [str(alert.state.phase) for alert in self.engine.board.alerts]
+
+    @property
+    def waiting(self) -> list[str]:
+        return [str(alert.said) for item in self.outbox.waiting("chat") for alert in item.alerts]
+
+    def deliver(self) -> None:
+        for item in self.outbox.waiting("chat"):
+            self.outbox.finish("chat", item)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(clock: Clock) -> MemoryAlertStore:
+    return MemoryAlertStore(clock)
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def any_store(request: pytest.FixtureRequest, redis_prefix: str) -> AsyncIterator[AlertStore]:
+    if request.param == "memory":
+        yield MemoryAlertStore()
+        return
+    client = connect(request.getfixturevalue("redis_server").url)
+    yield RedisAlertStore(client, redis_prefix)
+    await client.aclose()
+
+
+async def test_a_restart_neither_repeats_nor_forgets(any_store: AlertStore) -> None:
+    """What fired, what was told and what was not delivered survives the engine that found it."""
+    first = Process(any_store)
+    await first.look((0, BAD))
+    await first.engine.stop()
+
+    second = Process(any_store)
+    await second.look((1, BAD))
+    assert (second.phases, second.waiting) == (["firing"], ["warning"])
+
+    second.deliver()
+    await second.look((2, BAD), (3, GOOD))
+    assert (second.phases, second.waiting) == (["resolved"], ["over"])
+
+
+async def test_an_alert_that_waits_goes_on_waiting_after_a_restart(any_store: AlertStore) -> None:
+    """`for` does not begin anew because a process did."""
+    first = Process(any_store, for_ms=60_000)
+    await first.look((0, BAD), (30, BAD))
+    await first.engine.stop()
+    second = Process(any_store, for_ms=60_000)
+    await second.look((60, BAD))
+
+    assert second.phases == ["firing"]
+
+
+async def test_what_was_delivered_is_not_delivered_again(any_store: AlertStore) -> None:
+    """It leaves the store with the next write, or when the engine stops."""
+    first = Process(any_store)
+    await first.look((0, BAD))
+    first.deliver()
+    await first.engine.stop()
+    second = Process(any_store)
+    await second.look((1, BAD))
+
+    assert second.waiting == []
+
+
+async def test_one_of_two_engines_evaluates(store: MemoryAlertStore, clock: Clock) -> None:
+    """The other one shows what the first found, and tells nobody."""
+    leader, follower = Process(store), Process(store)
+    await leader.look((0, BAD))
+    await follower.look((0, BAD))
+
+    assert (leader.engine.leading, follower.engine.leading) == (True, False)
+    assert (follower.phases, follower.waiting) == (["firing"], [])
+    assert follower.engine.board.evaluated_ms == leader.engine.board.evaluated_ms
+
+
+async def test_an_engine_that_dies_is_followed_within_ten_seconds(store: MemoryAlertStore, clock: Clock) -> None:
+    """The lease and one evaluation later the other engine leads, and delivers what was left."""
+    leader, follower = Process(store), Process(store)
+    await leader.look((0, BAD))
+    seconds = 0
+    while not follower.engine.leading:
+        seconds += 1
+        clock.seconds += 1
+        await follower.look((seconds, BAD))
+
+    assert seconds * 1000 <= LEASE_MS + 1000 <= 10_000
+    assert follower.waiting == ["warning"]
+
+
+async def test_an_engine_that_was_asleep_changes_nothing(store: MemoryAlertStore, clock: Clock) -> None:
+    """A leader that was taken over notices at its next turn; its delivered notes do not reach the store."""
+    sleeper, follower = Process(store), Process(store)
+    await sleeper.look((0, BAD))
+    clock.seconds += LEASE_MS
+    await follower.look((10, GOOD))
+    sleeper.deliver()
+    await sleeper.look((11, BAD))
+
+    assert not sleeper.engine.leading
+    assert sleeper.phases == follower.phases == ["resolved"]
+    assert sleeper.waiting == []
+
+
+async def test_a_writer_that_lost_its_token_writes_nothing(store: MemoryAlertStore) -> None:
+    """Even when it still believes in its lease, its write is refused and its memory dropped."""
+    process = Process(store)
+    await process.look((0, GOOD))
+    await store.take_over("somebody else")
+    await process.look((1, BAD))
+    assert (process.engine.leading, process.waiting) == (False, [])
+
+    await process.look((2, BAD))
+    assert (process.engine.leading, process.waiting) == (True, ["warning"])
+
+
+async def test_evaluation_waits_while_the_store_is_away(store: MemoryAlertStore) -> None:
+    """Nothing fires, resolves or is told until what happened can be kept; what was to be told still is."""
+    flaky = Flaky(store)
+    process = Process(flaky, for_ms=20_000)
+    await process.look((0, BAD), (10, BAD))
+    flaky.away = True
+    with pytest.raises(StoreUnavailable):
+        await process.look((20, BAD))
+    assert (process.phases, process.waiting) == (["pending"], [])
+
+    flaky.away = False
+    await process.look((30, BAD))
+    assert (process.phases, process.waiting) == (["firing"], ["warning"])
+
+
+async def test_what_is_undelivered_is_delivered_while_the_store_is_away(store: MemoryAlertStore) -> None:
+    """Couriers go on, and nothing is told twice when the store is back."""
+    flaky = Flaky(store)
+    process = Process(flaky)
+    await process.look((0, BAD))
+    flaky.away = True
+    with pytest.raises(StoreUnavailable):
+        await process.look((1, BAD))
+    assert process.waiting == ["warning"]
+    process.deliver()
+
+    flaky.away = False
+    await process.look((2, BAD), (3, BAD))
+    assert process.waiting == []
+    assert not [name for name in await store.read() if name.startswith("out:")]
+
+
+async def test_a_write_whose_outcome_is_unknown_is_told_once(store: MemoryAlertStore) -> None:
+    """When the write took effect and the reply was lost, the store is read again and believed."""
+    flaky = Flaky(store)
+    process = Process(flaky)
+    await process.look((0, GOOD))
+    flaky.forgetful = True
+    with pytest.raises(StoreUnavailable):
+        await process.engine._lead(snapshot(1, BAD))
+    flaky.forgetful = False
+    process.engine._token = ""
+    await process.look((2, BAD))
+
+    assert process.waiting == ["warning"]
+
+
+async def test_little_is_written_while_little_changes(store: MemoryAlertStore) -> None:
+    """An alert that merely goes on is stored every five seconds, not at every look."""
+    process = Process(store)
+    written = []
+    for second in range(12):
+        before = await store.read()
+        await process.look((second, BAD + second / 1000))
+        after = await store.read()
+        written.append(any(name.startswith("alert:") and after[name] != before.get(name) for name in after))
+
+    assert [second for second, wrote in enumerate(written) if wrote] == [0, 5, 10]
+
+
+async def test_what_the_store_holds_of_another_version_is_left_out(store: MemoryAlertStore) -> None:
+    """An unreadable text is logged and skipped; the rest is used."""
+    await store.take_over("t")
+    await store.write("t", {"alert:0": "{}", "out:chat:1": "no json", "evaluated": "7"}, [])
+    process = Process(store)
+    await process.look((0, BAD))
+
+    assert process.phases == ["firing"]
+
+
+async def test_notes_to_targets_that_are_gone_leave_after_a_day(store: MemoryAlertStore) -> None:
+    """A target that was removed from the settings leaves nothing behind for ever."""
+    await Process(store).look((0, BAD))
+    other = Engine([rule()], store, Outbox(), notified=[])
+    for second in (10, 24 * 3600 - 1):
+        await _renewed(store, other, second)
+        assert [name for name in await store.read() if name.startswith("out:")]
+    await _renewed(store, other, 24 * 3600)
+
+    assert not [name for name in await store.read() if name.startswith("out:")]
+
+
+async def _renewed(store: MemoryAlertStore, engine: Engine, second: float) -> None:
+    store._holder = ""
+    store._held_until = 0
+    await engine.turn(snapshot(second, BAD))
+
+
+async def test_redis_killed_and_back(start_redis, redis_prefix: str) -> None:
+    """An alert and its undelivered note survive a killed Redis with an append-only file."""
+    server: RedisServer = start_redis(options=["--appendfsync", "always"])
+    client = connect(server.url)
+    process = Process(RedisAlertStore(client, redis_prefix))
+    await process.look((0, BAD))
+    server.kill9()
+    with pytest.raises(StoreUnavailable):
+        await process.look((1, BAD))
+    server.start()
+    await process.look((2, BAD))
+    await process.engine.stop()
+    successor = Process(RedisAlertStore(client, redis_prefix))
+    await successor.look((3, BAD))
+    await client.aclose()
+
+    assert (successor.phases, successor.waiting) == (["firing"], ["warning"])
+    assert successor.engine.board.alerts[0].series == CHECKOUT
