@@ -1,6 +1,6 @@
 """From the bytes of a record to an event, or to the reason why it is none."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from streams.events.envelope import EventFamily, epoch_ms
 
+Array = np.ndarray
 MAX_SKEW_MS = 5 * 60_000
 MAX_DETAIL = 300
 
@@ -59,7 +60,7 @@ class Decoded:
     """The good events of a run of records with their times (epoch ms, int64[n]), and the bad ones."""
 
     events: list[dict[str, Any]]
-    times: np.ndarray
+    times: Array
     refused: list[Refusal]
     clock_corrections: int
 
@@ -72,37 +73,61 @@ class Decoder:
         self._by_arrival = family.clock == "arrival"
         self._max_bytes = max_bytes
 
-    def decode(self, records: Iterable[Record]) -> Decoded:
+    def decode(self, records: Sequence[Record]) -> Decoded:
         """One event a good record, in order; event time is the lesser of the event's and the record's timestamp."""
-        events, stamps, arrivals, refused = [], [], [], []
-        validate, max_bytes, corrections = self._validate, self._max_bytes, 0
+        refused: list[Refusal] = []
+        events = self._events(records)
+        if events is None:
+            records, events, refused = self._one_by_one(records)
+        arrivals = np.array([record.timestamp for record in records], dtype=np.int64)
+        stamps = _stamps(events, arrivals)
+        ahead = stamps - arrivals
+        if (skewed := ahead > MAX_SKEW_MS).any():
+            refused += [_skewed(records[i], int(ahead[i])) for i in np.flatnonzero(skewed).tolist()]
+            kept = np.flatnonzero(~skewed)
+            events, stamps, arrivals = [events[i] for i in kept.tolist()], stamps[kept], arrivals[kept]
+        times = arrivals if self._by_arrival else np.minimum(stamps, arrivals)
+        return Decoded(events, times, refused, int((stamps > arrivals).sum()))
+
+    def _events(self, records: Sequence[Record]) -> list[dict[str, Any]] | None:
+        """All at once, as nearly every batch can be; None when a record must be looked at more closely."""
+        values, validate = [record.value for record in records], self._validate
+        try:
+            if max(map(len, values)) <= self._max_bytes:  # type: ignore[arg-type]
+                return [validate(value) for value in values]  # type: ignore[arg-type]
+        except (TypeError, ValidationError):
+            pass
+        return None
+
+    def _one_by_one(self, records: Sequence[Record]) -> tuple[list[Record], list[dict[str, Any]], list[Refusal]]:
+        good: list[Record] = []
+        events: list[dict[str, Any]] = []
+        refused: list[Refusal] = []
         for record in records:
-            value = record.value
-            if value is None or len(value) > max_bytes:
-                refused.append(_unread(record, max_bytes))
+            if record.value is None or len(record.value) > self._max_bytes:
+                refused.append(_unread(record, self._max_bytes))
                 continue
             try:
-                event = validate(value)
+                events.append(self._validate(record.value))
+                good.append(record)
             except ValidationError as error:
                 refused.append(_refused(record, error))
-                continue
-            arrival = record.timestamp
-            stamp = event.get("timestamp")
-            if stamp is None:
-                stamp = arrival
-            elif type(stamp) is not int:
-                stamp = epoch_ms(stamp)
-            if stamp > arrival:
-                if stamp > arrival + MAX_SKEW_MS:
-                    refused.append(Refusal(record, Reason.CLOCK_SKEW, f"{stamp - arrival} ms ahead of its arrival"))
-                    continue
-                corrections += 1
-                stamp = arrival
-            events.append(event)
-            stamps.append(stamp)
-            arrivals.append(arrival)
-        times = np.array(arrivals if self._by_arrival else stamps, dtype=np.int64)
-        return Decoded(events, times, refused, corrections)
+        return good, events, refused
+
+
+def _stamps(events: Sequence[Mapping[str, Any]], arrivals: Array) -> Array:
+    """int64[n]: what the events say, the arrival where they say nothing."""
+    given = [event.get("timestamp") for event in events]
+    if set(map(type, given)) == {int}:
+        return np.array(given, dtype=np.int64)
+    return np.array(
+        [a if s is None else s if type(s) is int else epoch_ms(s) for s, a in zip(given, arrivals.tolist(), strict=True)],
+        dtype=np.int64,
+    )
+
+
+def _skewed(record: Record, ahead_ms: int) -> Refusal:
+    return Refusal(record, Reason.CLOCK_SKEW, f"{ahead_ms} ms ahead of its arrival")
 
 
 def _unread(record: Record, max_bytes: int) -> Refusal:

@@ -66,12 +66,14 @@ class Event(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class EventFamily:
-    """One topic's contract: its model, the clock of its windows, and what is derived from an event before it is rolled up."""
+    """One topic's contract: its model, the clock of its windows, and what `enrich` derives from an event before it is
+    rolled up, called for batches in which some event has the field `enriched_from`."""
 
     name: str
     model: type
     clock: Clock = "event"
     enrich: Callable[[dict[str, Any]], None] | None = None
+    enriched_from: str = ""
     key: str = "session"
 
 

@@ -28,4 +28,4 @@ def locate(event: dict[str, Any]) -> None:
         event["page"] = route(event["source"])
 
 
-FAMILY = EventFamily("link-error", LinkError, enrich=locate, key="target")
+FAMILY = EventFamily("link-error", LinkError, enrich=locate, enriched_from="target", key="target")

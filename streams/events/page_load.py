@@ -29,4 +29,4 @@ def name_the_page(event: dict[str, Any]) -> None:
         event["page"] = route(event["url"])
 
 
-FAMILY = EventFamily("page-load", PageLoad, enrich=name_the_page)
+FAMILY = EventFamily("page-load", PageLoad, enrich=name_the_page, enriched_from="url")

@@ -1,6 +1,7 @@
 """The events of a batch seen as columns: what the rows of the catalogue compute on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,13 @@ Pseudonym = Callable[[str], int]
 
 
 class Columns:
-    """n events; each method gives one array of length n."""
+    """n events; each method gives one array of length n. `fields`: all that any of the events has."""
 
-    def __init__(self, events: Sequence[dict[str, Any]], pseudonym: Pseudonym = hash64) -> None:
+    def __init__(
+        self, events: Sequence[dict[str, Any]], pseudonym: Pseudonym = hash64, fields: Collection[str] | None = None
+    ) -> None:
         self.events = events
+        self.fields: Collection[str] = set().union(*events) if fields is None else fields
         self._pseudonym = pseudonym
         self._cache: dict[object, Array] = {}
 
@@ -24,11 +28,20 @@ class Columns:
 
     def take(self, chosen: Array) -> "Columns":
         """Those at the given indices."""
-        return Columns([self.events[i] for i in chosen.tolist()], self._pseudonym)
+        return Columns([self.events[i] for i in chosen.tolist()], self._pseudonym, self.fields)
 
     def replaced(self, events: Sequence[dict[str, Any]]) -> "Columns":
         """Other events under the same pseudonyms."""
         return Columns(events, self._pseudonym)
+
+    def values(self, field: str) -> list[Any]:
+        """The field as it is, None where it is missing."""
+        if field not in self.fields:
+            return [None] * len(self.events)
+        try:
+            return list(map(itemgetter(field), self.events))  # twice as fast as asking each whether it has the field
+        except KeyError:
+            return [event.get(field) for event in self.events]
 
     def _cached(self, key: object, make: Callable[[], Array]) -> Array:
         found = self._cache.get(key)
@@ -52,15 +65,20 @@ class Columns:
         """float64; `default` where the field is missing."""
 
         def make() -> Array:
-            return np.array([default if (v := e.get(field)) is None else v for e in self.events], dtype=np.float64)
+            if field not in self.fields:
+                return np.full(len(self.events), default)
+            found = np.array(self.values(field), dtype=np.float64)  # None becomes nan, which no event can send
+            return found if np.isnan(default) else np.where(np.isnan(found), default, found)
 
         return self._cached((field, default), make)
 
     def equals(self, field: str, *wanted: object) -> Array:
-        """True where the field is one of those wanted."""
+        """True where the field is one of those wanted; None: where it is missing."""
 
         def make() -> Array:
-            return np.array([e.get(field) in wanted for e in self.events], dtype=bool)
+            if field not in self.fields:
+                return np.full(len(self.events), None in wanted)
+            return np.array([value in wanted for value in self.values(field)], dtype=bool)
 
         return self._cached((field, wanted), make)
 
@@ -69,7 +87,7 @@ class Columns:
 
         def make() -> Array:
             index = {value: i for i, value in enumerate(values)}
-            return np.array([index.get(e.get(field) or "", 0) for e in self.events], dtype=np.int64)
+            return np.array([index.get(value, 0) for value in self.values(field)], dtype=np.int64)
 
         return self._cached((field, "codes", values), make)
 
@@ -77,9 +95,12 @@ class Columns:
         """(uint64 keyed hash of the first of the fields that is there, bool whether there is one)."""
 
         def make() -> Array:
+            found = self.values(fields[0])
+            for field in fields[1:]:
+                if not all(found):
+                    found = [one or other for one, other in zip(found, self.values(field), strict=True)]
             pseudonym = self._pseudonym
-            found = [next((v for f in fields if (v := e.get(f))), "") for e in self.events]
-            return np.array([pseudonym(v) if v else 0 for v in found], dtype=np.uint64)
+            return np.array([pseudonym(value) if value else 0 for value in found], dtype=np.uint64)
 
         values = self._cached((fields, "hashes"), make)
         return values, values != 0

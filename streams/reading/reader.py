@@ -1,7 +1,8 @@
 """Keeps a copy of all stored state up to date and turns it into snapshots, about once a second."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 
@@ -25,7 +26,14 @@ SHOWN_VALUES = 200
 class Reader:
     """The newest snapshot, and how much it is worth. `refresh` is called by whoever owns the clock."""
 
-    def __init__(self, source: StateSource, catalogue: Catalogue, topic_prefix: str, shown: int = SHOWN_VALUES) -> None:
+    def __init__(
+        self,
+        source: StateSource,
+        catalogue: Catalogue,
+        topic_prefix: str,
+        shown: int = SHOWN_VALUES,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.snapshot: Snapshot | None = None
         self._source, self._catalogue, self._shown = source, catalogue, shown
         self._topics = catalogue.topics(topic_prefix)
@@ -33,12 +41,12 @@ class Reader:
         self._replicas: dict[PartitionId, Replica] = {}
         self._workers = Workers()
         self._up = False
-        self._at_ms = self._now_ms = 0
+        self._clock = clock
+        self._at_ms = 0
         self._complete_once = False
 
     async def refresh(self, now_ms: int) -> Snapshot | None:
         """Reads what changed and makes a new snapshot; keeps the old one while the store is away."""
-        self._now_ms = now_ms
         try:
             await self._read(now_ms)
         except StoreUnavailable:
@@ -66,8 +74,8 @@ class Reader:
 
     @property
     def health(self) -> Health:
-        """The state of store, workers and streams, as of the last refresh."""
-        age = (self._now_ms - self._at_ms) / 1000 if self._at_ms else inf
+        """The state of store, workers and streams; older by the moment while a refresh hangs."""
+        age = max(self._clock() - self._at_ms / 1000, 0.0) if self._at_ms else inf
         snapshot = self.snapshot
         return Health(
             up=self._up,

@@ -6,7 +6,7 @@ state, byte for byte. That is what makes the checkpoint protocol so small (docs/
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,8 +82,10 @@ class Partition:
         for refusal in decoded.refused:
             self.counts[f"dead_letters:{refusal.reason}"] += 1
         if decoded.events:
-            self._count_unknown(decoded.events)
-            self._apply(Columns(decoded.events, self.pseudonym), decoded.times)
+            columns = Columns(decoded.events, self.pseudonym)
+            self._count_unknown(columns)
+            self._enrich(columns)
+            self._apply(columns, decoded.times)
         return decoded.refused
 
     def lose(self, until: int) -> None:
@@ -91,9 +93,16 @@ class Partition:
         self.counts["offsets_lost"] += until - self.next
         self.next = until
 
-    def _count_unknown(self, events: Sequence[Mapping[str, object]]) -> None:
-        if set().union(*events) - self._fields:
-            self.counts["unknown_fields"] += sum(len(event.keys() - self._fields) for event in events)
+    def _count_unknown(self, columns: Columns) -> None:
+        if set(columns.fields) - self._fields:
+            self.counts["unknown_fields"] += sum(len(event.keys() - self._fields) for event in columns.events)
+
+    def _enrich(self, columns: Columns) -> None:
+        family = self.family.event
+        if family.enrich and family.enriched_from in columns.fields:
+            for event in columns.events:
+                family.enrich(event)
+            columns.fields = {*columns.fields, *self.family.dimensions}
 
     def _apply(self, columns: Columns, times: Array) -> None:
         """Cuts at the records at which a pane closes: within a run, the same panes are open for every record."""
@@ -105,9 +114,6 @@ class Partition:
 
     def _apply_run(self, columns: Columns, times: Array, closed: int) -> None:
         self._fold(time.floor_ms(closed, time.MINUTE_MS))
-        if self.family.event.enrich:
-            for event in columns.events:
-                self.family.event.enrich(event)
         panes = times // time.PANE_MS * time.PANE_MS
         late = panes + time.PANE_MS <= closed
         fresh = self._deduplicate(columns, panes, late)
@@ -126,14 +132,14 @@ class Partition:
 
     def _deduplicate(self, columns: Columns, panes: Array, late: Array) -> Array:
         """bool[n]: False for an identity that an open pane has counted. A late record is late, whatever its identity."""
-        ids = np.array([hash64(i) if (i := event.get("id")) else 0 for event in columns.events], dtype=np.uint64)
+        ids = np.array([hash64(i) if i else 0 for i in columns.values("id")], dtype=np.uint64)
         fresh = np.ones(len(columns), dtype=bool)
         asked = np.flatnonzero((ids != 0) & ~late)
         fresh[asked] = self.ids.first_time(ids[asked], panes[asked])
         return fresh
 
     def _add(self, columns: Columns, times: Array, closed: int) -> None:
-        codes = self.series.codes(columns.events, hour_of(closed))
+        codes = self.series.codes(columns, hour_of(closed))
         added = self.layout.measure(columns)
         panes = times // time.PANE_MS * time.PANE_MS
         for start in np.unique(panes).tolist():

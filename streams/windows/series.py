@@ -8,8 +8,7 @@ A value unseen for 24 h of event time is forgotten.
 import heapq
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -21,6 +20,15 @@ UNKNOWN, OTHER, DEFAULT_ENVIRONMENT = "unknown", "__other__", "production"
 KEEP_HOURS = 24
 NONE = -1  # a value that was not admitted
 _NEW = -2
+
+
+class Events(Protocol):
+    """A batch of events by column."""
+
+    @property
+    def events(self) -> Sequence[Mapping[str, Any]]: ...
+    def __len__(self) -> int: ...
+    def values(self, field: str) -> list[Any]: ...
 
 
 class Name(NamedTuple):
@@ -59,30 +67,31 @@ class SeriesIndex:
     def __len__(self) -> int:
         return len(self.names)
 
-    def codes(self, events: Sequence[Mapping[str, Any]], hour: int) -> Array:
+    def codes(self, events: Events, hour: int) -> Array:
         """n events → int64[n, 1 + dimensions]: series numbers, the total first; NONE for values without a place."""
         found = self.look_up(events)
         for i in np.flatnonzero((found == _NEW).any(axis=1)).tolist():
-            found[i] = self._admit(events[i])
+            found[i] = self._admit(events.events[i])
         seen = np.bincount(found.ravel() + 1, minlength=len(self.names) + 1)[1:] > 0
         aged = np.flatnonzero(seen & (self._last_hour < hour))
         self._last_hour[aged] = hour
         self._changed[aged % BLOCKS] = True
         return found
 
-    def look_up(self, events: Sequence[Mapping[str, Any]]) -> Array:
+    def look_up(self, events: Events) -> Array:
         """As `codes`, admitting nothing: a value that is not known is negative."""
         found = np.full((len(events), 1 + len(self.dimensions)), _NEW, dtype=np.int64)
+        columns = [events.values(dimension) for dimension in self.dimensions]
         for name, rows in _by_scope(events).items():
             scope = self._scopes.get(name)
             if scope is None:
                 continue
-            chosen = events if len(rows) == len(events) else [events[i] for i in rows]
-            at = slice(None) if chosen is events else rows
+            every = len(rows) == len(events)
+            at = slice(None) if every else rows
             found[at, 0] = scope.total
-            for d, (dimension, values) in enumerate(zip(self.dimensions, scope.values, strict=True), 1):
-                column = [event.get(dimension) or UNKNOWN for event in chosen]
-                found[at, d] = list(map(values.get, column, repeat(_NEW)))
+            for d, (column, values) in enumerate(zip(columns, scope.values, strict=True), 1):
+                chosen = column if every else map(column.__getitem__, rows)
+                found[at, d] = [values.get(value or UNKNOWN, _NEW) for value in chosen]
         return found
 
     def _admit(self, event: Mapping[str, Any]) -> list[int]:
@@ -188,11 +197,11 @@ def _scope_of(event: Mapping[str, Any]) -> tuple[str, str]:
     return event["app"], event.get("environment") or DEFAULT_ENVIRONMENT
 
 
-def _by_scope(events: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[int]]:
-    scopes = [(event["app"], event.get("environment") or DEFAULT_ENVIRONMENT) for event in events]
+def _by_scope(events: Events) -> dict[tuple[str, str], Sequence[int]]:
+    scopes = list(zip(events.values("app"), (e or DEFAULT_ENVIRONMENT for e in events.values("environment")), strict=True))
     if len(set(scopes)) == 1:
-        return {scopes[0]: list(range(len(scopes)))}
+        return {scopes[0]: range(len(scopes))}
     found: dict[tuple[str, str], list[int]] = {}
     for i, scope in enumerate(scopes):
         found.setdefault(scope, []).append(i)
-    return found
+    return dict(found)

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from streams.metrics.columns import Columns
 from streams.windows import time
 from streams.windows.pane import Pane, decode
 from streams.windows.partition import Partition
@@ -190,7 +191,7 @@ def unpack_versions(content: bytes) -> Versions:
 def pack_live(waiting: list[tuple[dict[str, object], int]], series: SeriesIndex) -> bytes:
     """By series: how many wait, and since when the oldest does."""
     found: dict[int, tuple[int, int]] = {}
-    codes = series.look_up([scope for scope, _ in waiting]).tolist() if waiting else []
+    codes = series.look_up(Columns([scope for scope, _ in waiting])).tolist() if waiting else []
     for row, (_, since) in zip(codes, waiting, strict=True):
         for number in row:
             if number >= 0:

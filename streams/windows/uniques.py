@@ -13,9 +13,12 @@ REGISTERS = 1 << PRECISION  # 2048 bytes a set; standard error 1.04 / sqrt(2048)
 _TAIL_BITS = 64 - PRECISION
 
 
+_digest = xxhash.xxh3_64_intdigest
+
+
 def hash64(text: str) -> int:
     """64-bit hash of an identity that needs no secrecy, never 0."""
-    return xxhash.xxh3_64_intdigest(text.encode()) or 1
+    return _digest(text.encode()) or 1
 
 
 def registers(hashes: Array) -> tuple[Array, Array]:

@@ -12,7 +12,6 @@ from alerts.store import LEASE_MS, AlertStore
 from streams.state.errors import StoreUnavailable
 from streams.state.redis_client import connect
 from tests.alerts.fakes import CHECKOUT, rule, snapshot
-from tests.services.redis import RedisServer
 
 BAD, GOOD = 0.2, 0.01
 
@@ -28,12 +27,12 @@ class Clock:
 
 
 class Flaky:
-    """A store that goes away; `forgetful` writes take effect although the reply is lost."""
+    """A store that goes away, or that loses its replies to writes."""
 
     def __init__(self, store: AlertStore) -> None:
         self.inner = store
         self.away = False
-        self.forgetful = False
+        self.mute = False
 
     async def hold(self, holder: str, ttl_ms: int) -> bool:
         self._answer()
@@ -48,13 +47,14 @@ class Flaky:
         return await self.inner.read()
 
     async def write(self, token: str, put: Mapping[str, str], drop: Sequence[str]) -> bool:
-        if self.forgetful:
+        if self.mute:
             await self.inner.write(token, put, drop)
+            raise StoreUnavailable("the reply was lost")
         self._answer()
         return await self.inner.write(token, put, drop)
 
     def _answer(self) -> None:
-        if self.away or self.forgetful:
+        if self.away:
             raise StoreUnavailable("away")
 
 
@@ -228,14 +228,17 @@ async def test_a_write_whose_outcome_is_unknown_is_told_once(store: MemoryAlertS
     flaky = Flaky(store)
     process = Process(flaky)
     await process.look((0, GOOD))
-    flaky.forgetful = True
+    flaky.mute = True
     with pytest.raises(StoreUnavailable):
-        await process.engine._lead(snapshot(1, BAD))
-    flaky.forgetful = False
-    process.engine._token = ""
+        await process.look((1, BAD))
+    flaky.mute = False
     await process.look((2, BAD))
-
     assert process.waiting == ["warning"]
+
+    await process.engine.stop()
+    successor = Process(store)
+    await successor.look((3, BAD))
+    assert successor.waiting == ["warning"]
 
 
 async def test_little_is_written_while_little_changes(store: MemoryAlertStore) -> None:
@@ -261,27 +264,22 @@ async def test_what_the_store_holds_of_another_version_is_left_out(store: Memory
     assert process.phases == ["firing"]
 
 
-async def test_notes_to_targets_that_are_gone_leave_after_a_day(store: MemoryAlertStore) -> None:
+async def test_notes_to_targets_that_are_gone_leave_after_a_day(store: MemoryAlertStore, clock: Clock) -> None:
     """A target that was removed from the settings leaves nothing behind for ever."""
     await Process(store).look((0, BAD))
     other = Engine([rule()], store, Outbox(), notified=[])
-    for second in (10, 24 * 3600 - 1):
-        await _renewed(store, other, second)
-        assert [name for name in await store.read() if name.startswith("out:")]
-    await _renewed(store, other, 24 * 3600)
+    kept = []
+    for second in (10, 24 * 3600 - 1, 24 * 3600):
+        clock.seconds += LEASE_MS
+        await other.turn(snapshot(second, BAD))
+        kept.append(sum(name.startswith("out:") for name in await store.read()))
 
-    assert not [name for name in await store.read() if name.startswith("out:")]
-
-
-async def _renewed(store: MemoryAlertStore, engine: Engine, second: float) -> None:
-    store._holder = ""
-    store._held_until = 0
-    await engine.turn(snapshot(second, BAD))
+    assert kept == [1, 1, 0]
 
 
 async def test_redis_killed_and_back(start_redis, redis_prefix: str) -> None:
     """An alert and its undelivered note survive a killed Redis with an append-only file."""
-    server: RedisServer = start_redis(options=["--appendfsync", "always"])
+    server = start_redis(options=["--appendfsync", "always"])
     client = connect(server.url)
     process = Process(RedisAlertStore(client, redis_prefix))
     await process.look((0, BAD))

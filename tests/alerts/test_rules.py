@@ -119,16 +119,20 @@ MISTAKES = {
     ),
     "broken YAML": (
         "rules:\n  - name: a\n   summary: s",
-        "3:4: not readable as YAML: expected <block end>, but found '<block mapping start>': "
-        "check indentation, colons and quotes here and on the line before",
+        (
+            "3:4: not readable as YAML: expected <block end>, but found '<block mapping start>': "
+            "check indentation, colons and quotes here and on the line before"
+        ),
     ),
     "a field given twice": (
         f"{PLAIN}    figure: crash_free_session_ratio",
         "5:5: `figure` is given twice: remove one",
     ),
     "a name given twice": (
-        f"{PLAIN}    above: {{warning: 1}}\n  - name: a\n    summary: s\n    figure: page_load_failure_ratio\n"
-        "    above: {warning: 1}",
+        (
+            f"{PLAIN}    above: {{warning: 1}}\n  - name: a\n    summary: s\n    figure: page_load_failure_ratio\n"
+            "    above: {warning: 1}"
+        ),
         "6:5: a rule named `a` exists already: rename one",
     ),
     "the name of the built-in rule": (

@@ -1,0 +1,56 @@
+"""An HTTP server that takes notifications and answers as it is told."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Request:
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Receiver:
+    """Answers 200, or what stands in `answers` first: a status, or a status with headers."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.answers: list[int | tuple[int, dict[str, str]]] = []
+        self.requests: list[Request] = []
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    """A receiver on a port of its own."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            headers = {name.lower(): text for name, text in self.headers.items()}
+            receiver.requests.append(Request(self.path, headers, body))
+            answer = receiver.answers.pop(0) if receiver.answers else 200
+            status, extra = answer if isinstance(answer, tuple) else (answer, {})
+            self.send_response(status)
+            for name, text in {**extra, "content-length": "2"}.items():
+                self.send_header(name, text)
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hook?key=secret")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,69 @@
+"""The rules that come along."""
+
+from pathlib import Path
+
+import pytest
+
+import alerts
+from alerts import rules
+from alerts.evaluation import evaluate
+from alerts.rule import PIPELINE_STALLED, Rule
+from streams.metrics.registry import catalogue
+from streams.reading.figures import Reading
+from tests.alerts.fakes import CHECKOUT, FakeSnapshot
+
+FILE = Path(alerts.__file__).parent / "defaults.yaml"
+ROOT = Path(alerts.__file__).parent.parent
+RULES = rules.load(FILE, catalogue().figures)
+
+
+def test_there_are_six() -> None:
+    """One for each way in which the experience goes bad."""
+    assert [rule.selection.figure for rule in RULES] == [
+        "page_load_failure_ratio",
+        "page_load_seconds",
+        "crash_free_session_ratio",
+        "link_errors_per_view",
+        "abandonment_ratio",
+        "longest_wait_seconds",
+    ]
+
+
+@pytest.mark.parametrize("rule", [*RULES, PIPELINE_STALLED], ids=lambda rule: rule.name)
+def test_every_rule_has_a_runbook(rule: Rule) -> None:
+    """The page exists, is headed by the name of the alert, and says how to silence it."""
+    text = (ROOT / rule.runbook).read_text("utf-8")
+
+    assert text.startswith(f"# {rule.name}\n")
+    assert {"## First looks", "## Typical causes", "## Silence"} <= set(text.splitlines())
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_every_rule_fires_and_resolves(rule: Rule) -> None:
+    """Values far on either side, at one look a second for twenty minutes."""
+    awful, fine = (0.0, 1.0) if rule.condition.relation == "below" else (1000.0, 0.0)
+    heard, known = [], {}
+    for second in range(1200):
+        value = awful if second < 300 else fine
+        selection = rule.selection
+        seen = Reading(CHECKOUT, selection.statistic, value, selection.min_n, selection.labels)
+        evaluation = evaluate(RULES, known, _Only(selection.figure, FakeSnapshot(second * 1000, (seen,))))
+        known = evaluation.alerts
+        heard += [(news.rule, str(alert.said)) for news in evaluation.notifications for alert in news.alerts]
+
+    assert heard == [(rule.name, "critical"), (rule.name, "over")]
+    assert rule.owner
+
+
+class _Only:
+    """A snapshot that knows one figure."""
+
+    def __init__(self, figure: str, inner: FakeSnapshot) -> None:
+        self._figure = figure
+        self._inner = inner
+        self.at_ms = inner.at_ms
+        self.complete = True
+        self.problems = ()
+
+    def read(self, figure: str, window: str, dimension: str = "all"):
+        return self._inner.read(figure, window, dimension) if figure == self._figure else ()
