@@ -18,9 +18,7 @@ app.command(epilog="Example: XMON_KAFKA_BOOTSTRAP_SERVERS=kafka:9092 xmon run")(
 app.command(epilog="Example: XMON_REDIS_URL=redis://redis:6379/0 xmon worker")(roles.worker)
 app.command(epilog="Example: XMON_SERVE_HOST=0.0.0.0 xmon serve --port 9464")(roles.serve)
 app.command(epilog="Example: xmon demo --port 8080")(roles.demo)
-app.command(epilog="Example: xmon send events.jsonl, or: tail -f events.jsonl | xmon send - --family page-load")(
-    events.send
-)
+app.command(epilog="Example: xmon send events.jsonl, or: tail -f events.jsonl | xmon send - --family page-load")(events.send)
 app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(rules.app, name="rules")

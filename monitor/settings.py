@@ -48,9 +48,7 @@ class Settings(BaseSettings):
     kafka_ssl_cafile: ExistingFile | None = Field(None, description="authorities the brokers' certificates come from")
     kafka_ssl_certfile: ExistingFile | None = Field(None, description="this client's certificate")
     kafka_ssl_keyfile: ExistingFile | None = Field(None, description="this client's key")
-    kafka_group_instance_id: str | None = Field(
-        None, description="static membership: a name of its own for every worker"
-    )
+    kafka_group_instance_id: str | None = Field(None, description="static membership: a name of its own for every worker")
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
         pattern=r"^(rediss?(\+cluster)?|unix)://",
@@ -140,9 +138,7 @@ def unknown_names(environment: Mapping[str, str] = os.environ) -> list[str]:
 
 
 def _secrets() -> list[str]:
-    return [
-        name for name, field in Settings.model_fields.items() if SecretStr in getattr(field.annotation, "__args__", ())
-    ]
+    return [name for name, field in Settings.model_fields.items() if SecretStr in getattr(field.annotation, "__args__", ())]
 
 
 def _env(name: str) -> str:
@@ -159,9 +155,7 @@ def _read(path: Path, name: str) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         reason = getattr(problem, "strerror", None) or "it is not text"
-        raise SettingsError(
-            f"{name}: {path} cannot be read ({reason.lower()}). Hint: check the path and its rights."
-        ) from None
+        raise SettingsError(f"{name}: {path} cannot be read ({reason.lower()}). Hint: check the path and its rights.") from None
 
 
 def _flat(content: dict[Any, Any], before: str = "") -> Iterator[tuple[str, Any]]:

@@ -27,7 +27,7 @@ class Incident:
 
 RELEASE = Incident(begins=15, peaks=25, fades=50, ends=60)  # shop 5.3.0 is slow and crashes, on tablets only
 LINK = Incident(begins=35, peaks=42, fades=65, ends=72)  # the shop's front page links to a sale that is not there
-QUEUE = Incident(begins=45, peaks=58, fades=75, ends=85)  # the shop's support cannot keep up
+QUEUE = Incident(begins=36, peaks=47, fades=62, ends=70)  # the shop's support cannot keep up
 
 
 def traffic(second: float) -> float:

@@ -25,7 +25,7 @@ WELCOME = """
 
   From 0:15    a release crashes and is slow, on tablets only
   From 0:35    a link on the shop's front page is broken
-  From 0:45    the shop's support cannot keep up
+  From 0:36    the shop's support cannot keep up
   By 3:00      all of it is over, and its alerts have resolved
 
   Ctrl-C ends it and leaves nothing behind.

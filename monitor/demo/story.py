@@ -75,9 +75,7 @@ def _visit(app: App, at: float, rng: Random) -> Iterator[Moment]:
             yield Moment(at + 0.3, "app-crash", _event(rng, who, **_CRASH[bad]))
             break
     if in_app:
-        yield Moment(
-            at + 1, "app-session", _event(rng, who, status="ended", duration_ms=round((at + 1 - begun) * 1000))
-        )
+        yield Moment(at + 1, "app-session", _event(rng, who, status="ended", duration_ms=round((at + 1 - begun) * 1000)))
 
 
 _CRASH = {
@@ -110,7 +108,7 @@ def _vitals(total: int, rng: Random) -> dict[str, float]:
 def _contact(app: App, at: float, rng: Random) -> Iterator[Moment]:
     """Someone asks for help and is answered, or gives up first."""
     strength = QUEUE.strength(at) if app is SHOP else 0.0
-    wait, patience = _seconds(rng, 5 * (1 + 6 * strength), 0.6), min(50.0, _seconds(rng, 32, 0.6))
+    wait, patience = _seconds(rng, 5 * (1 + 6 * strength), 0.6), min(45.0, _seconds(rng, 30, 0.6))
     who = {name: value for name, value in person(rng, app).items() if name in {"app", "country", "segment", "user"}}
     who |= {"customer": who.pop("user"), "contact": f"c{rng.getrandbits(64):016x}"}
     who |= {

@@ -25,15 +25,17 @@ Seconds = Annotated[float, Field(ge=0, le=31_536_000)] | None
 Attribute = Annotated[str, StringConstraints(max_length=1024)] | float | bool | None
 
 
-def _no_number_in_text(value: object) -> object:
-    """pydantic reads "1700000000" as a date; RFC 3339 does not."""
-    if isinstance(value, str) and "-" not in value[1:]:
+def _rfc_3339(value: object) -> object:
+    """Pydantic reads "1700000000" as a date too; RFC 3339 does not."""
+    if not isinstance(value, str) or "-" not in value[1:]:
         raise ValueError("expected an RFC 3339 date and time with an offset, or integer epoch milliseconds")
     return value
 
 
 Timestamp = Annotated[
-    Annotated[int, Field(ge=0, le=MAX_EPOCH_MS)] | Annotated[AwareDatetime, BeforeValidator(_no_number_in_text)] | None,
+    Annotated[int, Field(ge=0, le=MAX_EPOCH_MS)]
+    | Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_rfc_3339)]
+    | None,
     Field(union_mode="left_to_right"),
 ]
 
