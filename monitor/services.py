@@ -20,6 +20,7 @@ from monitor.api import create_app
 from monitor.connections import StorePulse, kafka_settings, notified, redis_client, secret
 from monitor.lifetime import together, until
 from monitor.listen import bind, serve_http
+from monitor.memory import settle
 from monitor.pseudonyms import fingerprint, keyed
 from monitor.rule_files import in_force
 from monitor.settings import Settings
@@ -109,6 +110,7 @@ async def consuming(
     def pipeline(kafka: Log) -> Pipeline:
         return Pipeline(topics, store, board, kafka, computing)
 
+    settle()
     await run_worker(kafka_settings(settings), list(topics), pipeline, stop, store_healthy=pulse.healthy)
 
 

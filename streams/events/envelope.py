@@ -40,10 +40,13 @@ Timestamp = Annotated[
 ]
 
 
+STRICT = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
+
+
 class Event(TypedDict, total=False):
     """The envelope. Unknown fields are let through so that they can be counted; nothing reads them."""
 
-    __pydantic_config__ = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)  # type: ignore[misc]
+    __pydantic_config__ = STRICT  # type: ignore[misc]
 
     id: Text
     timestamp: Timestamp
