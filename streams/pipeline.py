@@ -24,7 +24,7 @@ from streams.windows.storage import Checkpoint, Ledger
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-AT_ONCE = 5_000  # records applied without a pause: numpy has a fixed price a call, and the event loop must stay free
+AT_ONCE = 4_000  # records applied without a pause: numpy has a fixed price a call, and the event loop must stay free
 POSITIONS_SECONDS = 5.0
 VERIFY_SECONDS = 2.0
 ANNOUNCE_SECONDS, ANNOUNCED_FOR_SECONDS = 1.0, 15.0

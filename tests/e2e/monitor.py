@@ -104,8 +104,8 @@ class Process(Service):
         return Scrape(answer.text)
 
     def figure(self, name: str, **parameters: object) -> dict[tuple[str, ...], float]:
-        """Readings of the API by (app, value of the dimension, statistic, values of further labels …)."""
-        readings = self.json("/api/v1/figures", figure=name, **parameters)["readings"]
+        """Readings of the API, in production, by (app, value of the dimension, statistic, values of further labels …)."""
+        readings = self.json("/api/v1/figures", figure=name, environment="production", **parameters)["readings"]
         return {
             (r["series"]["app"], r["series"]["value"], r["statistic"], *r["labels"].values()): r["value"] for r in readings
         }
