@@ -1,9 +1,10 @@
 """Measures this machine: the worker beside a bare consumer, in one run, so that the ratio can be trusted where times cannot.
 
-    python -m benchmarks [--events 1000000] [--rounds 3]
+python -m benchmarks [--events 1000000] [--rounds 3]
 """
 
 import argparse
+import logging
 import os
 import statistics
 import sys
@@ -17,6 +18,7 @@ from tests.services.redis import RedisServer
 
 
 def main() -> None:
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a coordinator that is not ready yet is no news
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)

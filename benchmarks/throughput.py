@@ -56,7 +56,7 @@ def publish(load: Load) -> int:
     settings = KafkaSettings(bootstrap_servers=load.bootstrap, topic_prefix=load.prefix)
     topics = [*catalogue().topics(load.prefix), settings.dead_letter_topic]
     asyncio.run(create(settings, topics, load.partitions, 1))
-    producer = Producer({"bootstrap.servers": load.bootstrap, "linger.ms": 50, "batch.size": 1 << 20, "queue.buffering.max.messages": 1_000_000})
+    producer = Producer({"bootstrap.servers": load.bootstrap, "linger.ms": 50, "queue.buffering.max.messages": 1_000_000})
     rng, written = random.Random(1), 0
     for number in range(load.events):
         session = number // 10
