@@ -92,9 +92,11 @@ class Distribution(Figure):
 
     def read(self, view: View) -> Iterator[Values]:
         sketch = view.sketch(self.name)
-        n = sketch.sum(axis=1)
+        cumulative = np.cumsum(sketch, axis=1)
+        n = cumulative[:, -1]
         for q in QUANTILES:
-            value, low, high = (self.base * self.buckets.quantiles(sketch, rank) for rank in formulas.quantile_ranks(q, n))
+            ranks = formulas.quantile_ranks(q, n)
+            value, low, high = (self.base * self.buckets.quantiles(cumulative, rank) for rank in ranks)
             yield Values(f"p{q * 100:g}", value, n, (), low, high)
         yield self.read_mean(view, "mean")
 

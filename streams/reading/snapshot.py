@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from math import inf, nan
 
 import numpy as np
@@ -18,6 +18,7 @@ from streams.windows.series import Name
 Array = np.ndarray
 WINDOWS: Mapping[str, int] = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000}
 Stretch = tuple[int, int]
+_NO_ROWS = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ class Snapshot:
     figures: Mapping[str, Figure]
     families: Mapping[str, FamilyState]
     _rollups: dict[tuple[str, int, int], Rollup] = field(default_factory=dict, repr=False)
-    _readings: dict[tuple[str, int, int], dict[str, tuple[Reading, ...]]] = field(default_factory=dict, repr=False)
+    _values: dict[tuple[str, int, int], tuple[Values, ...]] = field(default_factory=dict, repr=False)
+    _readings: dict[tuple[str, int, int, str], tuple[Reading, ...]] = field(default_factory=dict, repr=False)
 
     def window(self, name: str) -> Stretch:
         """[from, to) epoch ms: a window ends with the running pane."""
@@ -76,40 +78,47 @@ class Snapshot:
 
     def read(self, figure: str, window: str, dimension: str = "all") -> tuple[Reading, ...]:
         """Readings of a figure in a window ("1m", "5m", "15m", "1h"), by one dimension. Raises KeyError for unknown names."""
-        return self._read(figure, self.window(window)).get(dimension, ())
+        return self._read(figure, self.window(window), dimension)
 
     def read_span(self, figure: str, from_ms: int, to_ms: int, dimension: str = "all") -> tuple[Reading, ...]:
         """The same for any stretch of the last hour, aligned by `align`."""
-        return self._read(figure, self.align(from_ms, to_ms)).get(dimension, ())
+        return self._read(figure, self.align(from_ms, to_ms), dimension)
 
     def scopes(self) -> tuple[tuple[str, str], ...]:
         """Every (app, environment) that has figures, sorted."""
         return tuple(sorted({name[:2] for family in self.families.values() for name in family.names}))
 
-    def _read(self, name: str, stretch: Stretch) -> dict[str, tuple[Reading, ...]]:
-        key = (name, *stretch)
+    def _read(self, name: str, stretch: Stretch, dimension: str) -> tuple[Reading, ...]:
+        key = (name, *stretch, dimension)
         if key not in self._readings:
-            figure = self.figures[name]
-            view = self._view(figure, stretch)
-            found: dict[str, list[Reading]] = {}
-            for values in figure.read(view):
-                for reading in _readings(values, view.series):
-                    found.setdefault(reading.series.dimension, []).append(reading)
-            self._readings[key] = {dimension: tuple(readings) for dimension, readings in found.items()}
+            rollup = self._rollup(self._axis(self.figures[name]), stretch)
+            rows = rollup.rows_of.get(dimension, _NO_ROWS)
+            values = self._evaluated(name, stretch) if rows.size else ()
+            self._readings[key] = tuple(reading for one in values for reading in _readings(one, rollup.series, rows))
         return self._readings[key]
+
+    def _evaluated(self, name: str, stretch: Stretch) -> tuple[Values, ...]:
+        """A figure for all series at once."""
+        key = (name, *stretch)
+        if key not in self._values:
+            self._values[key] = tuple(self.figures[name].read(self._view(self.figures[name], stretch)))
+        return self._values[key]
+
+    def _axis(self, figure: Figure) -> str:
+        return self.figures[figure.series_of].family if figure.series_of else figure.family
 
     def _view(self, figure: Figure, stretch: Stretch) -> SpanView:
         from_ms, to_ms = stretch
-        axis = self.figures[figure.series_of].family if figure.series_of else figure.family
         seconds = max(min(to_ms, self.at_ms) - from_ms, 1) / 1000
         layouts = {name: family.layout for name, family in self.families.items()}
-        return SpanView(self.figures, layouts, lambda family: self._rollup(family, stretch), axis, seconds, self._live)
+        rollups = partial(self._rollup, stretch=stretch)
+        return SpanView(self.figures, layouts, rollups, self._axis(figure), seconds, self._live)
 
     def _rollup(self, family: str, stretch: Stretch) -> Rollup:
         key = (family, *stretch)
         if key not in self._rollups:
             state = self.families[family]
-            frames = (frame for partial in state.partials for frame in partial.frames(*stretch))
+            frames = (frame for share in state.partials for frame in share.frames(*stretch))
             self._rollups[key] = Rollup(state.layout, state.names, frames, state.shown)
         return self._rollups[key]
 
@@ -142,8 +151,8 @@ class Snapshot:
                 yield from _histogram_totals(figure, counts, sums, lifetime.series)
 
 
-def _readings(values: Values, series: tuple[Series, ...]) -> Iterator[Reading]:
-    for row in np.flatnonzero(values.n > 0).tolist():
+def _readings(values: Values, series: tuple[Series, ...], rows: Array) -> Iterator[Reading]:
+    for row in rows[values.n[rows] > 0].tolist():
         low = nan if values.low is None else float(values.low[row])
         high = nan if values.high is None else float(values.high[row])
         yield Reading(series[row], values.statistic, float(values.value[row]), int(values.n[row]), values.labels, low, high)

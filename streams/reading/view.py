@@ -47,6 +47,14 @@ class Rollup:
         return self._groups.keep(array[:, None])[:, 0]
 
     @cached_property
+    def rows_of(self) -> dict[str, Array]:
+        """Dimension → its rows."""
+        found: dict[str, list[int]] = {}
+        for row, series in enumerate(self.series):
+            found.setdefault(series.dimension, []).append(row)
+        return {dimension: np.array(rows, dtype=np.int64) for dimension, rows in found.items()}
+
+    @cached_property
     def index(self) -> dict[Series, int]:
         """Row of each series."""
         return {series: row for row, series in enumerate(self.series)}

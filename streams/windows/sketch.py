@@ -35,9 +35,8 @@ class Buckets:
         inner = 2.0 * low * high / (low + high)
         return np.concatenate(([0.0], inner, [float(self.bounds[-1])]))
 
-    def quantiles(self, counts: Array, ranks: Array) -> Array:
-        """counts [s, len] → float64 [s]: the value at a 0-based rank [s] of each row's sorted values; nan for empty rows."""
-        cumulative = np.cumsum(counts, axis=1)
+    def quantiles(self, cumulative: Array, ranks: Array) -> Array:
+        """cumulative counts [s, len] → float64 [s]: the value at a 0-based rank [s] of each row; nan for empty rows."""
         total = cumulative[:, -1]
         rank = np.clip(ranks, 0, np.maximum(total - 1, 0))
         found = (cumulative <= rank[:, None]).sum(axis=1)

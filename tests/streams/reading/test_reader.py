@@ -1,0 +1,294 @@
+"""What a reader shows of the stored state, and when it says that it does not know."""
+
+import copy
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import pairwise
+
+import pytest
+
+from streams.metrics.registry import catalogue
+from streams.reading.reader import Reader
+from streams.reading.replica import ATTEMPTS
+from streams.state.errors import StoreUnavailable
+from streams.state.keys import PartitionId
+from streams.state.memory_store import MemoryStore
+from streams.windows.storage import HEAD
+from tests.streams.records import START
+from tests.streams.world import PREFIX, World, by, partition, total, value
+
+PAGES, CONTACTS, LINKS = partition("page-load"), partition("contact"), partition("link-error")
+MINUTE = 60_000
+
+
+async def test_a_window_is_the_span_that_it_names() -> None:
+    """Window and span agree, and each ends with the pane that is running."""
+    world = World(PAGES)
+    for second in range(0, 600, 5):
+        world.now_ms = START + second * 1000
+        world.write(PAGES, {"duration_ms": 100 + second})
+        await world.work()
+    snapshot = await world.at(601_000)
+    for window, most in (("1m", 12), ("5m", 60), ("15m", 120), ("1h", 120)):
+        span = snapshot.window(window)
+        readings = snapshot.read("page_load_seconds", window)
+        assert readings == snapshot.read_span("page_load_seconds", *span)
+        assert span[1] == START + 610_000
+        assert most - 2 <= readings[0].n <= most + 12  # the edge steps by whole minutes where panes are folded
+
+
+async def test_spans_side_by_side_add_up() -> None:
+    """Each event lies in exactly one of the spans that cover the hour, folded or not."""
+    world = World(PAGES)
+    for second in range(0, 900, 7):
+        world.now_ms = START + second * 1000
+        world.write(PAGES, {})
+        await world.work()
+    snapshot = await world.at(900_000)
+    edges = [*range(START, START + 780_000, MINUTE), *range(START + 780_000, START + 910_001, 10_000)]
+    counts = [_count(snapshot.read_span("page_views", *span)) for span in pairwise(edges)]
+    assert sum(counts) == len(range(0, 900, 7)) == total(snapshot, "page_views")
+
+
+async def test_a_span_that_cuts_a_folded_minute_is_answered_out_to_whole_minutes() -> None:
+    """What no longer exists by the second is not guessed."""
+    world = World(PAGES)
+    world.write(PAGES, *[{}] * 3)
+    await world.at(1000)
+    for ms in (5 * MINUTE, 5 * MINUTE + 1000):  # the second record finds the first minute closed
+        world.now_ms = START + ms
+        world.write(PAGES, {})
+        snapshot = await world.at(ms)
+    assert snapshot.align(START + 20_000, START + 30_000) == (START, START + MINUTE)
+    assert _count(snapshot.read_span("page_views", START + 20_000, START + 30_000)) == 3
+
+
+async def test_what_is_not_shown_is_all_less_what_is() -> None:
+    """The largest values are shown, the rest adds up to the total under `__other__`."""
+    world = World(PAGES, shown=2)
+    for page, views in (("/", 5), ("/cart", 3), ("/help", 2), ("/jobs", 1)):
+        world.write(PAGES, *[{"page": page}] * views)
+    snapshot = await world.at(1000)
+    counted = by(snapshot, "page_views", "page", statistic="count")
+    assert counted == {"/": 5, "/cart": 3, "__other__": 3}
+
+
+async def test_a_value_once_shown_stays() -> None:
+    """A counter would step back if a larger value took its place."""
+    world = World(PAGES, shown=1)
+    world.write(PAGES, *[{"page": "/old"}] * 2, {"page": "/new"})
+    await world.at(1000)
+    world.write(PAGES, *[{"page": "/new"}] * 10)
+    counted = by(await world.at(2000), "page_views", "page", statistic="count")
+    assert counted == {"/old": 2, "__other__": 11}
+
+
+async def test_no_samples_no_figure() -> None:
+    """A figure at n = 0 is absent, never 0."""
+    world = World(PAGES)
+    world.write(PAGES, {"status": 500})
+    snapshot = await world.at(1000)
+    assert value(snapshot, "page_load_failure_ratio") == 1
+    assert value(snapshot, "page_load_seconds") is None
+    later = await world.at(10 * MINUTE)
+    assert value(later, "page_load_failure_ratio") is None
+    assert total(later, "page_views") == 1
+
+
+async def test_counters_never_step_back() -> None:
+    """A store that lost its last seconds is seen in windows, and never in a counter."""
+    world = World(PAGES)
+    world.write(PAGES, {})
+    await world.at(1000)
+    before = copy.deepcopy(world.store.hashes)
+    world.write(PAGES, *[{}] * 5)
+    assert total(await world.at(2000), "page_views") == 6
+    world.store.hashes = before
+    rolled_back = await world.at(2500, works=False)
+    assert value(rolled_back, "page_views", statistic="count") == 1
+    assert total(rolled_back, "page_views") == 6
+    world.write(PAGES, {})
+    for ms in (5000, 8000):  # the worker compares, seeks back and repeats
+        caught_up = await world.at(ms)
+    assert total(caught_up, "page_views") == value(caught_up, "page_views", statistic="count") == 7
+
+
+async def test_counters_wait_until_the_data_was_once_complete() -> None:
+    """A reader that starts while a worker catches up would show a step that never happened."""
+    world = World(PAGES)
+    world.write(PAGES, {})
+    await world.at(1000)
+    world.reader = Reader(world.store, catalogue(), PREFIX, clock=world.seconds)
+    world.now_ms += 20_000  # the worker's word has expired
+    silent = await world.at(21_000, works=False)
+    assert not silent.complete
+    assert total(silent, "page_views") is None
+    assert value(silent, "page_views", statistic="count") == 1
+    spoken = await world.at(22_000)
+    assert spoken.complete
+    assert total(spoken, "page_views") == 1
+    assert total(await world.at(60_000, works=False), "page_views") == 1  # once is enough
+
+
+async def test_a_silent_worker_makes_figures_incomplete() -> None:
+    """Five seconds without a word by the reader's own clock, whatever the worker's clock says."""
+    world = World(PAGES)
+    world.write(PAGES, {})
+    assert (await world.at(1000)).complete
+    assert (await world.at(6000, works=False)).complete
+    silent = await world.at(6001, works=False)
+    assert silent.problems == ("no worker is running: start one with `xmon worker`",)
+    assert world.reader.health.state == "incomplete"
+
+
+async def test_a_partition_that_nobody_reads_is_named() -> None:
+    """One worker is alive and holds only one of two partitions."""
+    other = partition("page-load", 1)
+    world = World(PAGES, other)
+    world.write(PAGES, {})
+    world.write(other, {})
+    assert (await world.at(1000)).complete
+    world.pipeline.assigned([PAGES])
+    assert (await world.at(3000)).problems == ("experience.page-load:1: no worker reads it",)
+
+
+async def test_a_partition_that_is_behind_is_named() -> None:
+    """Records wait and the newest one applied is more than ten seconds old."""
+    world = World(PAGES)
+    world.write(PAGES, {})
+    assert (await world.at(1000)).complete
+    world.write(PAGES, {}, {})
+    world.now_ms = START + 9_000
+    await world.pipeline.tick()  # without having fetched
+    assert (await world.at(9_000, works=False)).complete
+    world.now_ms = START + 12_000
+    await world.pipeline.tick()
+    assert (await world.at(12_000, works=False)).problems == ("experience.page-load:0: 2 records behind",)
+
+
+async def test_a_store_that_is_away_is_told_by_health_alone() -> None:
+    """The last snapshot stays, its age grows, and after a quarter of a minute it is stale."""
+    world = World(PAGES)
+    world.write(PAGES, {})
+    last = await world.at(1000)
+    world.reader._source = Away()
+    assert await world.at(8000, works=False) is last
+    health = world.reader.health
+    assert (health.up, health.age_seconds, health.state) == (False, 7.0, "incomplete")
+    assert health.problems == ("the store of figures does not answer",)
+    world.now_ms = START + 16_001
+    assert world.reader.health.state == "stale"
+    world.reader._source = world.store
+    await world.at(17_000)
+    assert (world.reader.health.up, world.reader.health.age_seconds) == (True, 0.0)
+
+
+async def test_before_anything_was_read_it_is_starting() -> None:
+    """No age, no figures, no claim."""
+    reader = World().reader
+    assert reader.snapshot is None
+    assert (reader.health.state, reader.health.complete) == ("starting", False)
+
+
+@pytest.mark.parametrize("times", [1, 10])
+async def test_a_fold_between_two_reads_is_never_seen_half(times: int) -> None:
+    """Panes that become a minute while they are read are counted once: at once, or with the next snapshot."""
+    world = World(PAGES)
+    world.write(PAGES, *[{"duration_ms": 100}] * 4)
+    assert total(await world.at(1000), "page_views") == 4
+
+    async def fold() -> None:
+        world.now_ms += 3 * MINUTE
+        world.write(PAGES, {"duration_ms": 100})
+        await world.work()
+
+    world.write(PAGES, {"duration_ms": 100})
+    world.now_ms += 1000
+    await world.work()
+    meddling = world.reader._source = Meddling(world.store, fold, times)
+    seen = await world.reader.refresh(START + 40 * MINUTE)
+    assert meddling.happened == min(times, ATTEMPTS)
+    assert seen
+    assert total(seen, "page_views") == value(seen, "page_views", "1h", "count") == (6 if times == 1 else 4)
+    world.reader._source = world.store
+    later = await world.reader.refresh(START + 40 * MINUTE)
+    assert later
+    assert total(later, "page_views") == value(later, "page_views", "1h", "count") == len(world.log.records[PAGES])
+
+
+async def test_a_queue_grows_by_the_clock_and_returns_to_zero() -> None:
+    """The longest wait grows without a record; an empty queue is a 0 and not an absence."""
+    world = World(CONTACTS)
+    contact = {"contact": "c1", "customer": "k1", "queue": "orders"}
+    world.write(CONTACTS, {**contact, "state": "queued"})
+    for seconds in (5, 45):
+        waiting = await world.at(seconds * 1000)
+        assert value(waiting, "contacts_waiting") == 1
+        assert value(waiting, "longest_wait_seconds") == seconds
+    assert by(waiting, "longest_wait_seconds", "queue") == {"orders": 45}
+    world.write(CONTACTS, {**contact, "state": "answered"})
+    empty = await world.at(46_000)
+    assert value(empty, "contacts_waiting") == value(empty, "longest_wait_seconds") == 0
+    assert value(empty, "contact_wait_seconds", statistic="mean") == 45
+
+
+async def test_no_crash_at_all_is_a_figure() -> None:
+    """Sessions make the crash-free share 100 %, though no crash was ever published."""
+    world = World(partition("app-session"))
+    world.write(partition("app-session"), {"session": "s1", "release": "1.0"}, {"session": "s2", "release": "1.0"})
+    snapshot = await world.at(1000)
+    assert value(snapshot, "crash_free_session_ratio") == 1
+    assert by(snapshot, "crash_free_session_ratio", "release") == {"1.0": 1}
+
+
+async def test_a_crash_in_its_own_topic_counts_against_the_sessions() -> None:
+    """Two families, read as one figure."""
+    sessions, crashes = partition("app-session"), partition("app-crash")
+    world = World(sessions, crashes)
+    world.write(sessions, *({"session": f"s{i}", "release": f"{i % 2}.0"} for i in range(4)))
+    world.write(crashes, *[{"session": "s1", "release": "1.0", "kind": "crash"}] * 3)
+    snapshot = await world.at(1000)
+    assert value(snapshot, "crash_free_session_ratio") == 0.75
+    assert by(snapshot, "crash_free_session_ratio", "release") == {"0.0": 1, "1.0": 0.5}
+
+
+async def test_views_without_a_broken_link_are_a_zero() -> None:
+    """The figure has the series of the views: without errors it is 0, without views absent."""
+    world = World(PAGES, LINKS)
+    world.write(PAGES, {"page": "/"}, {"page": "/"})
+    assert value(await world.at(1000), "link_errors_per_view") == 0
+    world.write(LINKS, {"target": "https://shop.example/gone", "page": "/"})
+    snapshot = await world.at(2000)
+    assert value(snapshot, "link_errors_per_view") == 0.5
+    assert by(snapshot, "link_errors_per_view", "page") == {"/": 0.5}
+
+
+async def test_a_link_error_without_any_view_has_no_share() -> None:
+    """A rate over nothing is not infinite but absent."""
+    world = World(LINKS)
+    world.write(LINKS, {"target": "https://shop.example/gone"})
+    assert value(await world.at(1000), "link_errors_per_view") is None
+
+
+class Away(MemoryStore):
+    """A store that does not answer."""
+
+    async def partitions(self) -> list[PartitionId]:
+        raise StoreUnavailable("away")
+
+
+class Meddling:
+    """Reads a store; something happens before each of the first reads that asks for more than the head."""
+
+    def __init__(self, store: MemoryStore, happens: Callable[[], Awaitable[None]], times: int) -> None:
+        self._store, self._happens, self._times, self.happened = store, happens, times, 0
+        self.partitions, self.minutes, self.workers = store.partitions, store.minutes, store.workers
+
+    async def read(self, partition: PartitionId, fields: Sequence[bytes]) -> list[bytes | None]:
+        if len(fields) > len(HEAD) and self.happened < self._times:
+            self.happened += 1
+            await self._happens()
+        return await self._store.read(partition, fields)
+
+
+def _count(readings: Sequence[object]) -> float:
+    return sum(r.value for r in readings if r.statistic == "count")  # type: ignore[attr-defined]
