@@ -28,8 +28,9 @@ from monitor.worker_page import Overheard, create_worker_app
 from streams.kafka.batch import Log
 from streams.kafka.worker import run_worker
 from streams.metrics.registry import catalogue
-from streams.pipeline import Pipeline, PipelineSettings
+from streams.pipeline import Pipeline
 from streams.reading.reader import Reader
+from streams.runner import PipelineSettings
 from streams.state.keys import Keys
 from streams.state.redis_client import Client, pseudonym_key
 from streams.state.redis_store import RedisStore
@@ -73,8 +74,14 @@ async def serving(
     rules = load_rules(in_force(settings.rules_file), catalogue().figures)
     targets = notified(settings, await stack.enter_async_context(httpx.AsyncClient()))
     alerts = AlertService(rules, RedisAlertStore(client, prefix), targets, lambda: reader.snapshot)
-    app = create_app(reader, alerts, brokers=settings.kafka_bootstrap_servers, topic_prefix=settings.topic_prefix)
-    return [until(stop, reading(reader)), alerts.run(stop), serve_http(app, listener, stop)]
+    app = create_app(
+        reader,
+        alerts,
+        brokers=settings.kafka_bootstrap_servers,
+        topic_prefix=settings.topic_prefix,
+        exposed_windows=settings.exposed_windows.split(","),
+    )
+    return [until(stop, reading(reader)), alerts.run(stop), serve_http(app, listener, stop, app.state.live.close)]
 
 
 async def reading(reader: Reader) -> None:

@@ -1,62 +1,31 @@
-"""The whole way of a batch: continue where the state stands → apply → dead letters → one checkpoint.
-
-A partition's truth is its hash in the store; memory is a copy that may be thrown away at any time. Whatever is refused or
-unclear ends the same way: drop the memory, read the hash, seek to its `_next`.
+"""The whole way of events to figures in one worker: what Kafka brings goes to its partition's runner (`runner.py`), which
+applies it and writes a checkpoint twice a second; workers say how they are, and compare what they wrote with what is stored.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol
 
-from streams.events.decode import Record, Refusal
-from streams.kafka.batch import Batch, DeadLetter, Log
+from streams.kafka.batch import Batch, Log
 from streams.metrics.catalogue import FamilyMetrics
-from streams.metrics.columns import Pseudonym
+from streams.runner import PartitionStore, PipelineSettings, Runner
 from streams.state.errors import StoreUnavailable
 from streams.state.keys import PartitionId
-from streams.status import PartitionStatus, WorkerStatus
-from streams.windows.partition import Partition, Policy
-from streams.windows.storage import Checkpoint, Ledger
+from streams.status import WorkerStatus
 
 log = logging.getLogger(__name__)
 
-Answer = TypeVar("Answer")
-AT_ONCE = 4_000  # records applied without a pause: numpy has a fixed price a call, and the event loop must stay free
 POSITIONS_SECONDS = 5.0
 VERIFY_SECONDS = 2.0
 ANNOUNCE_SECONDS, ANNOUNCED_FOR_SECONDS = 1.0, 15.0
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
-
-
-class PartitionStore(Protocol):
-    """Where the state of partitions is kept; docs/architecture.md says what each call promises."""
-
-    async def next_offsets(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, int]: ...
-    async def load(self, partition: PartitionId) -> dict[bytes, bytes]: ...
-    async def checkpoint(
-        self, partition: PartitionId, expected: int | None, fields: Mapping[bytes, bytes], minutes: Mapping[int, bytes]
-    ) -> int | None: ...
-    async def forget(self, partition: PartitionId, folded_until: int, fields: Sequence[bytes]) -> None: ...
 
 
 class WorkerBoard(Protocol):
     """Where workers say how they are."""
 
     async def announce(self, worker: str, status: bytes, ttl_seconds: float) -> None: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class PipelineSettings:
-    """What a worker computes and how often it writes."""
-
-    worker: str
-    policy: Policy = field(default_factory=Policy)
-    pseudonym: Pseudonym
-    key_fingerprint: str
-    checkpoint_seconds: float = 0.5
 
 
 class Pipeline:
@@ -134,180 +103,3 @@ class Pipeline:
             return
         for runner in runners:
             await runner.verify(stored.get(runner.partition))
-
-
-class Runner:
-    """One partition: what waits to be applied, its state, and its hash."""
-
-    def __init__(
-        self,
-        partition: PartitionId,
-        family: FamilyMetrics,
-        store: PartitionStore,
-        kafka: Log,
-        settings: PipelineSettings,
-        clock: Callable[[], float],
-    ) -> None:
-        self.partition = partition
-        self.closed = False  # set when the partition is no longer ours: give up whatever waits
-        self._family, self._store, self._log, self._settings, self._clock = family, store, kafka, settings, clock
-        self._lock = asyncio.Lock()
-        self._ledger: Ledger | None = None  # None: the hash must be read first
-        self._pending: list[Record] = []
-        self._letters: list[DeadLetter] = []
-        self._problem = ""
-        self._checkpointed = clock()
-        self._seconds, self._bytes = 0.0, 0
-
-    @property
-    def stored(self) -> int | None:
-        """The `_next` that the hash has, as far as we know; None while unknown or in between."""
-        return self._ledger.stored if self._ledger and not self._lock.locked() else None
-
-    async def feed(self, batch: Batch) -> None:
-        """Queues the records if they continue what is here, else seeks to where it stands."""
-        async with self._lock:
-            ledger = self._ledger or await self._restore()
-            if ledger is None or batch.epoch != self._log.epoch(self.partition):
-                return
-            if batch.start != self._expected(ledger) and not await self._continues(ledger, batch.start):
-                return
-            self._pending += batch.records
-            while len(self._pending) >= AT_ONCE:
-                self._apply(ledger)
-                await asyncio.sleep(0)
-            if self._due():
-                await self._checkpoint(ledger)
-
-    async def tick(self) -> None:
-        """Applies and writes what has waited long enough."""
-        if self._ledger and not self._due():
-            return
-        async with self._lock:
-            ledger = self._ledger or await self._restore_and_seek()
-            if ledger and not self.closed:
-                await self._checkpoint(ledger)
-
-    async def verify(self, stored: int | None) -> None:
-        """Starts again from the hash where it is not what was written."""
-        async with self._lock:
-            if self._ledger and self._ledger.stored is not None and stored != self._ledger.stored:
-                later = await self._until_available("reading", lambda: self._store.next_offsets([self.partition]))
-                if later is not None and later.get(self.partition) != self._ledger.stored:
-                    log.warning("%s: the store is at %s, not at %s", self.partition, stored, self._ledger.stored)
-                    await self._start_again()
-
-    def _expected(self, ledger: Ledger) -> int:
-        return self._pending[-1].offset + 1 if self._pending else ledger.partition.next
-
-    def _due(self) -> bool:
-        return self._clock() >= self._checkpointed + self._settings.checkpoint_seconds
-
-    def _apply(self, ledger: Ledger) -> None:
-        now, self._pending = self._pending[:AT_ONCE], self._pending[AT_ONCE:]
-        self._letters += [self._letter(refusal) for refusal in ledger.partition.apply(now)]
-
-    def _letter(self, refusal: Refusal) -> DeadLetter:
-        return DeadLetter(self.partition, refusal.record, refusal.reason, refusal.detail)
-
-    async def _continues(self, ledger: Ledger, start: int) -> bool:
-        """A batch that does not follow: seek back, unless the log has lost what is missing."""
-        first, last = await self._log.bounds(self.partition)
-        expected = self._expected(ledger)
-        if last < expected:
-            self._stand_still(f"the log ends at {last}, the stored state at {expected}: the topic was created anew")
-            return False
-        if first > expected:
-            while self._pending:
-                self._apply(ledger)
-            log.error("%s: the log lost offsets %d to %d before they were read", self.partition, expected, first - 1)
-            ledger.partition.lose(first)
-        if start == self._expected(ledger):
-            return True
-        await self._log.seek(self.partition, self._expected(ledger))
-        return False
-
-    def _stand_still(self, problem: str) -> None:
-        if self._problem != problem:
-            log.error("%s stands still: %s", self.partition, problem)
-        self._problem = problem
-
-    async def _checkpoint(self, ledger: Ledger) -> None:
-        while self._pending:
-            self._apply(ledger)
-            await asyncio.sleep(0)
-        self._checkpointed = self._clock()
-        if not ledger.due:
-            return
-        letters, self._letters = self._letters, []
-        await self._log.dead_letters(letters)
-        taken, began = ledger.checkpoint(), self._clock()
-        stored = await self._until_available("a checkpoint", lambda: self._write(taken))
-        if self.closed:
-            return
-        if stored != taken.next:
-            log.warning("%s: the store is at %s, not at %s", self.partition, stored, taken.expected)
-            await self._start_again()
-            return
-        self._checkpointed, self._problem = self._clock(), ""
-        self._seconds, self._bytes = self._checkpointed - began, sum(map(len, taken.fields.values()))
-        if taken.obsolete:
-            await self._until_available("deleting", lambda: self._forget(taken))
-
-    async def _write(self, taken: Checkpoint) -> int | None:
-        return await self._store.checkpoint(self.partition, taken.expected, taken.fields, taken.minutes)
-
-    async def _forget(self, taken: Checkpoint) -> None:
-        await self._store.forget(self.partition, taken.folded_until, taken.obsolete)
-
-    async def _start_again(self) -> None:
-        self._ledger = None
-        await self._restore_and_seek()
-
-    async def _restore_and_seek(self) -> Ledger | None:
-        ledger = await self._restore()
-        if ledger:
-            await self._log.seek(self.partition, ledger.partition.next)
-        return ledger
-
-    async def _restore(self) -> Ledger | None:
-        """The state that is stored; with none, that of an empty partition at the start of its log."""
-        self._pending, self._letters = [], []
-        fields = await self._until_available("reading the state", lambda: self._store.load(self.partition))
-        if fields is None:
-            return None
-        state = Partition(self._family, self._settings.policy, self._settings.pseudonym)
-        ledger = Ledger(state, self._settings.key_fingerprint)
-        ledger.restore(fields)
-        if not fields:
-            state.next = (await self._log.bounds(self.partition))[0]
-        if self.closed:
-            return None
-        self._ledger, self._checkpointed = ledger, self._clock()
-        return ledger
-
-    async def _until_available(self, what: str, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
-        """Repeats a call to the store until it answers; None when the partition is no longer ours."""
-        pause = FIRST_PAUSE_SECONDS
-        while not self.closed:
-            try:
-                return await ask()
-            except StoreUnavailable as error:
-                self._problem = f"{what}: {error}"
-                log.warning("%s: %s failed, trying again: %s", self.partition, what, error)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-        return None
-
-    def status(self) -> PartitionStatus:
-        """How the partition is, for whoever reads figures."""
-        return PartitionStatus(
-            topic=self.partition.topic,
-            number=self.partition.number,
-            next=self._ledger.partition.next if self._ledger else -1,
-            lag=self._log.lag(self.partition),
-            age_seconds=round(self._clock() - self._checkpointed, 3),
-            checkpoint_seconds=round(self._seconds, 6),
-            checkpoint_bytes=self._bytes,
-            problem=self._problem,
-        )

@@ -92,7 +92,7 @@ class Decoder:
     def _events(self, records: Sequence[Record]) -> list[dict[str, Any]] | None:
         """All at once, as nearly every batch can be; None when a record must be looked at more closely."""
         values: list[Any] = [record.value for record in records]
-        if None in values or max(map(len, values)) > self._max_bytes:
+        if None in values or max(map(len, values), default=0) > self._max_bytes:
             return None
         validate = self._validate
         try:

@@ -4,7 +4,8 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process answers to whoever started it. All but `OK` are worth a restart, except `KAFKA_REFUSED`."""
+    """What the process answers to whoever started it. All but `OK`, `KAFKA_REFUSED`
+    and `STATE_REFUSED` are worth a restart."""
 
     OK = 0
     KAFKA_UNREACHABLE = 80  # no broker answered while starting
@@ -16,6 +17,7 @@ class ExitCode(IntEnum):
     NO_ASSIGNMENT = 86  # the group gave no answer although a broker does
     FLOW_STOPPED = 87  # a rebalance never came to its end
     NO_PROGRESS = 88  # records wait, nothing is applied, and the store is well
+    STATE_REFUSED = 89  # the stored state was written by another program or with other settings
 
 
 class WorkerError(Exception):
@@ -24,7 +26,8 @@ class WorkerError(Exception):
     ├── KafkaUnreachable   no broker answers
     ├── KafkaRefused       a broker answers and says no
     ├── PipelineFailed     our own mistake; the cause is chained
-    └── ConsumerFailed     Faust or aiokafka gave up; the cause is chained
+    ├── ConsumerFailed     Faust or aiokafka gave up; the cause is chained
+    └── StateRefused       the stored state cannot be gone on with
     """
 
     exit_code: ExitCode
@@ -44,3 +47,7 @@ class PipelineFailed(WorkerError):  # noqa: N818 - says what happened
 
 class ConsumerFailed(WorkerError):  # noqa: N818 - says what happened
     exit_code = ExitCode.CONSUMER_FAILED
+
+
+class StateRefused(WorkerError):  # noqa: N818 - says what happened
+    exit_code = ExitCode.STATE_REFUSED

@@ -14,6 +14,7 @@ from streams.kafka.log import RIGHTS, KafkaLog
 from streams.kafka.preflight import ready
 from streams.kafka.settings import KafkaSettings
 from streams.kafka.watchdog import Exit, Vitals, Watchdog, broker_answers, end_within
+from streams.state.errors import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -111,9 +112,9 @@ class Worker:
         self._fed += 1
 
     def _fail(self, error: Exception) -> None:
-        log.error("the pipeline failed", exc_info=error)
-        failure = error if isinstance(error, WorkerError) else PipelineFailed(f"the pipeline failed: {error!r}")
+        failure = error if isinstance(error, WorkerError | StoreError) else PipelineFailed(f"the pipeline failed: {error!r}")
         if failure is not error:
+            log.error("the pipeline failed", exc_info=error)
             failure.__cause__ = error
         if not self._failure.done():
             self._failure.set_exception(failure)

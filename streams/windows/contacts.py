@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from streams.windows.series import DEFAULT_ENVIRONMENT
 from streams.windows.time import PANE_MS
 from streams.windows.uniques import hash64
 
@@ -57,7 +58,7 @@ class Contacts:
         return columns.replaced([found for found, _ in measured]), np.array([at for _, at in measured], dtype=np.int64)
 
     def _row(self, event: Event, at: int) -> Row:
-        name = hash64(f"{event['app']}\n{event.get('environment') or ''}\n{event['contact']}")
+        name = hash64(f"{event['app']}\n{event.get('environment') or DEFAULT_ENVIRONMENT}\n{event['contact']}")
         block = name % BLOCKS
         self._changed.add(block)
         row = self._blocks[block].get(name)

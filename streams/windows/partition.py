@@ -6,12 +6,12 @@ state, byte for byte. That is what makes the checkpoint protocol so small (docs/
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from streams.events.decode import Decoder, Record, Refusal
+from streams.events.decode import Decoder, Reason, Record, Refusal
 from streams.metrics.catalogue import FamilyMetrics
 from streams.metrics.columns import Columns, Pseudonym
 from streams.metrics.stored import Added, Layout
@@ -23,6 +23,7 @@ from streams.windows.tables import HORIZON_MS
 from streams.windows.uniques import hash64
 
 Array = np.ndarray
+_NOTHING: Mapping[int, str] = {}
 MAX_LATENESS_MS = 15 * time.MINUTE_MS  # more open panes would not fit the one write of a checkpoint
 
 
@@ -73,20 +74,22 @@ class Partition:
         self._decoder = Decoder(self.family.event, self.policy.max_event_bytes)
         self._fields = frozenset(self.family.event.model.__annotations__)
 
-    def apply(self, records: Sequence[Record]) -> list[Refusal]:
-        """Takes the records that come next; returns those that are no events."""
-        decoded = self._decoder.decode(records)
+    def apply(self, records: Sequence[Record], unusable: Mapping[int, str] = _NOTHING) -> list[Refusal]:
+        """Takes the records that come next; returns those that are no events. `unusable`: offsets at which a mistake of
+        ours was met, and which; the state must be dropped when this raises."""
+        decoded = self._decoder.decode([record for record in records if record.offset not in unusable])
+        refused = decoded.refused + [Refusal(r, Reason.INVALID, unusable[r.offset]) for r in records if r.offset in unusable]
         self.next = records[-1].offset + 1
         self.counts["records"] += len(records)
         self.counts["clock_corrections"] += decoded.clock_corrections
-        for refusal in decoded.refused:
+        for refusal in refused:
             self.counts[f"dead_letters:{refusal.reason}"] += 1
         if decoded.events:
             columns = Columns(decoded.events, self.pseudonym)
             self._count_unknown(columns)
             self._enrich(columns)
             self._apply(columns, decoded.times)
-        return decoded.refused
+        return refused
 
     def lose(self, until: int) -> None:
         """Notes that the log no longer has the records before this offset."""
@@ -168,7 +171,8 @@ class Partition:
         """Once an hour of event time: what nobody has met for a day."""
         if self.table:
             self.obsolete += [b"t:" + name.encode() for name in self.table.expire(until - HORIZON_MS)]
-        self.totals.clear(np.array(self.series.expire(hour_of(until)), dtype=np.int64))
+        held = np.concatenate([np.empty(0, np.int64), *(pane.series() for pane in self.panes.values())])
+        self.totals.clear(np.array(self.series.expire(hour_of(until), held), dtype=np.int64))
 
 
 def _chosen(mask: Array, codes: Array, added: Added) -> tuple[Array, Added]:

@@ -137,9 +137,12 @@ class SeriesIndex:
         self._changed[number % BLOCKS] = True
         return number
 
-    def expire(self, hour: int) -> list[int]:
-        """Forgets values unseen for 24 h before `hour` (hours since 1970); returns their numbers. Totals stay."""
-        first = np.flatnonzero(self._last_hour == 0)  # met before any pane was closed: their day begins now
+    def expire(self, hour: int, held: Array) -> list[int]:
+        """Forgets values unseen for 24 h before `hour` (hours since 1970), but none of those that open panes hold; returns
+        their numbers. Totals stay."""
+        first = np.union1d(
+            held, np.flatnonzero(self._last_hour == 0)
+        )  # or met before any pane was closed: their day begins now
         self._last_hour[first] = hour
         self._changed[first % BLOCKS] = True
         old = np.flatnonzero(self._last_hour < hour - KEEP_HOURS).tolist()

@@ -114,7 +114,7 @@ class Ledger:
             return
         found = fields.get(b"_layout", b"").decode()
         if found != self._layout:
-            raise LayoutError(f"the stored state has layout {found or 'none'!r}, this program writes {self._layout!r}")
+            raise LayoutError(f"its layout is {found or 'unknown'}, this program and its settings write {self._layout}")
         state, meta = self.partition, json.loads(fields[b"_meta"])
         state.next = self.stored = int(fields[b"_next"])
         state.folded_until, state.watermark = int(fields[b"_folded_until"]), meta["watermark"]

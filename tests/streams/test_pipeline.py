@@ -2,16 +2,21 @@
 
 import asyncio
 import copy
+import json
 import random
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pytest
 
+from streams.metrics.columns import Columns
 from streams.metrics.registry import catalogue
-from streams.pipeline import Pipeline, PipelineSettings
+from streams.pipeline import Pipeline
+from streams.runner import PipelineSettings
 from streams.state.errors import StoreUnavailable
 from streams.state.keys import PartitionId
 from streams.state.memory_store import MemoryStore
+from streams.windows.partition import Partition
 from streams.windows.uniques import hash64
 from tests.streams.fakes import FakeLog, drain
 from tests.streams.records import START, Raw, page
@@ -85,7 +90,7 @@ async def expected(records: dict[PartitionId, list[Raw]]) -> dict[PartitionId, d
 @pytest.mark.parametrize("seed", range(30))
 async def test_faults_of_the_store_change_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lost replies, late commands, rollbacks, restarts and zombies: the hash is what a quiet run leaves."""
-    monkeypatch.setattr("streams.pipeline.FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("streams.runner.FIRST_PAUSE_SECONDS", 0)
     rng = random.Random(seed)
     records = {PAGES: story("page-load", seed, 1500), CONTACTS: story("contact", seed, 700)}
     store, zombie_log = Faulty(rng), FakeLog(dict(records))  # type: ignore[arg-type]
@@ -176,3 +181,24 @@ async def test_feeding_waits_while_the_store_is_away_and_gives_up_when_the_parti
     assert not feeding.done()
     pipeline.assigned(())
     await asyncio.wait_for(feeding, 5)
+
+
+async def test_a_record_that_our_own_mistake_meets_becomes_a_dead_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record is found among thousands, put aside, and every other one is counted once."""
+    apply = Partition._apply
+
+    def stumble(self: Partition, columns: Columns, times: np.ndarray) -> None:
+        if any(event.get("page") == "/stumble" for event in columns.events):
+            self.counts["half done"] += 1
+            raise ZeroDivisionError("a mistake")
+        apply(self, columns, times)
+
+    monkeypatch.setattr(Partition, "_apply", stumble)
+    records = [page(i, i, page="/stumble" if i in (70, 71) else "/") for i in range(300)]
+    store, log = MemoryStore(), FakeLog({PAGES: list(records)})
+    pipeline = build(store, log)
+    await pipeline.positions([PAGES])
+    await drain(pipeline, log)
+    meta = json.loads(store.hashes[PAGES][b"_meta"])
+    assert meta["counts"] == {"dead_letters:invalid": 2, "records": 300}
+    assert [letter.record.offset for letter in log.written] == [70, 71]

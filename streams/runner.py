@@ -1,0 +1,254 @@
+"""One partition of a worker: continue where the state stands → apply → dead letters → one checkpoint.
+
+The truth is the hash in the store; memory is a copy that may be thrown away at any time. Whatever is refused or unclear ends
+the same way: drop the memory, read the hash, seek to its `_next`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from streams.events.decode import MAX_DETAIL, Record, Refusal
+from streams.kafka.batch import Batch, DeadLetter, Log
+from streams.kafka.exit_codes import StateRefused
+from streams.metrics.catalogue import FamilyMetrics
+from streams.metrics.columns import Pseudonym
+from streams.state.errors import StoreUnavailable
+from streams.state.keys import PartitionId
+from streams.status import PartitionStatus
+from streams.windows.partition import Partition, Policy
+from streams.windows.storage import Checkpoint, LayoutError, Ledger
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+AT_ONCE = 4_000  # records applied without a pause: numpy has a fixed price a call, and the event loop must stay free
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
+HINT = (
+    "Hint: put back the settings or the version it was written with, or count anew from the start of the log under "
+    "another XMON_REDIS_PREFIX and XMON_GROUP_ID."
+)
+
+
+class PartitionStore(Protocol):
+    """Where the state of partitions is kept; docs/architecture.md says what each call promises."""
+
+    async def next_offsets(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, int]: ...
+    async def load(self, partition: PartitionId) -> dict[bytes, bytes]: ...
+    async def checkpoint(
+        self, partition: PartitionId, expected: int | None, fields: Mapping[bytes, bytes], minutes: Mapping[int, bytes]
+    ) -> int | None: ...
+    async def forget(self, partition: PartitionId, folded_until: int, fields: Sequence[bytes]) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineSettings:
+    """What a worker computes and how often it writes."""
+
+    worker: str
+    policy: Policy = field(default_factory=Policy)
+    pseudonym: Pseudonym
+    key_fingerprint: str
+    checkpoint_seconds: float = 0.5
+
+
+class Runner:
+    """One partition: what waits to be applied, its state, and its hash."""
+
+    def __init__(
+        self,
+        partition: PartitionId,
+        family: FamilyMetrics,
+        store: PartitionStore,
+        kafka: Log,
+        settings: PipelineSettings,
+        clock: Callable[[], float],
+    ) -> None:
+        self.partition = partition
+        self.closed = False  # set when the partition is no longer ours: give up whatever waits
+        self._family, self._store, self._log, self._settings, self._clock = family, store, kafka, settings, clock
+        self._lock = asyncio.Lock()
+        self._ledger: Ledger | None = None  # None: the hash must be read first
+        self._pending: list[Record] = []
+        self._letters: list[DeadLetter] = []
+        self._unusable: dict[int, str] = {}
+        self._careful_until = 0  # below this offset records are applied one by one, to find the one that cannot be
+        self._problem = ""
+        self._checkpointed = clock()
+        self._seconds, self._bytes = 0.0, 0
+
+    @property
+    def stored(self) -> int | None:
+        """The `_next` that the hash has, as far as we know; None while unknown or in between."""
+        return self._ledger.stored if self._ledger and not self._lock.locked() else None
+
+    async def feed(self, batch: Batch) -> None:
+        """Queues the records if they continue what is here, else seeks to where it stands."""
+        async with self._lock:
+            ledger = self._ledger or await self._restore()
+            if ledger is None or batch.epoch != self._log.epoch(self.partition):
+                return
+            if batch.start != self._expected(ledger) and not await self._continues(ledger, batch.start):
+                return
+            self._pending += batch.records
+            if len(self._pending) >= AT_ONCE and not await self._apply(ledger, AT_ONCE):
+                return
+            if self._due():
+                await self._checkpoint(ledger)
+
+    async def tick(self) -> None:
+        """Applies and writes what has waited long enough."""
+        if self._ledger and not self._due():
+            return
+        async with self._lock:
+            ledger = self._ledger or await self._restore_and_seek()
+            if ledger and not self.closed:
+                await self._checkpoint(ledger)
+
+    async def verify(self, stored: int | None) -> None:
+        """Starts again from the hash where it is not what was written."""
+        async with self._lock:
+            if self._ledger and self._ledger.stored is not None and stored != self._ledger.stored:
+                later = await self._until_available("reading", lambda: self._store.next_offsets([self.partition]))
+                if later is not None and later.get(self.partition) != self._ledger.stored:
+                    log.warning("%s: the store is at %s, not at %s", self.partition, stored, self._ledger.stored)
+                    await self._start_again()
+
+    def _expected(self, ledger: Ledger) -> int:
+        return self._pending[-1].offset + 1 if self._pending else ledger.partition.next
+
+    def _due(self) -> bool:
+        return self._clock() >= self._checkpointed + self._settings.checkpoint_seconds
+
+    async def _apply(self, ledger: Ledger, least: int = 1) -> bool:
+        """Applies what is pending while there are `least` records; False when it had to start again from the hash."""
+        while len(self._pending) >= least:
+            size = AT_ONCE if ledger.partition.next >= self._careful_until else 1
+            now, self._pending = self._pending[:size], self._pending[size:]
+            try:
+                self._letters += map(self._letter, ledger.partition.apply(now, self._unusable))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the stream
+                await self._avoid(now, error)
+                return False
+            await asyncio.sleep(0)
+        return True
+
+    async def _avoid(self, records: Sequence[Record], error: Exception) -> None:
+        """A mistake of ours must not stop the stream: the record that meets it is found, and becomes a dead letter."""
+        where = f"{self.partition} offset {records[0].offset}"
+        if len(records) == 1:
+            log.error("%s cannot be applied and becomes a dead letter", where, exc_info=error)
+            self._unusable[records[0].offset] = f"could not be applied: {error!r}"[:MAX_DETAIL]
+        else:
+            log.error("%s to %d: one of them cannot be applied: %r", where, records[-1].offset, error)
+        self._careful_until = records[-1].offset + 1
+        await self._start_again()
+
+    def _letter(self, refusal: Refusal) -> DeadLetter:
+        return DeadLetter(self.partition, refusal.record, refusal.reason, refusal.detail)
+
+    async def _continues(self, ledger: Ledger, start: int) -> bool:
+        """A batch that does not follow: seek back, unless the log has lost what is missing."""
+        first, last = await self._log.bounds(self.partition)
+        expected = self._expected(ledger)
+        if last < expected:
+            self._stand_still(f"the log ends at {last}, the stored state at {expected}: the topic was created anew")
+            return False
+        if first > expected:
+            if not await self._apply(ledger):
+                return False
+            log.error("%s: the log lost offsets %d to %d before they were read", self.partition, expected, first - 1)
+            ledger.partition.lose(first)
+        if start == self._expected(ledger):
+            return True
+        await self._log.seek(self.partition, self._expected(ledger))
+        return False
+
+    def _stand_still(self, problem: str) -> None:
+        if self._problem != problem:
+            log.error("%s stands still: %s", self.partition, problem)
+        self._problem = problem
+
+    async def _checkpoint(self, ledger: Ledger) -> None:
+        if not await self._apply(ledger):
+            return
+        self._checkpointed = self._clock()
+        if not ledger.due:
+            return
+        letters, self._letters = self._letters, []
+        await self._log.dead_letters(letters)
+        taken, began = ledger.checkpoint(), self._clock()
+        stored = await self._until_available("a checkpoint", lambda: self._write(taken))
+        if self.closed:
+            return
+        if stored != taken.next:
+            log.warning("%s: the store is at %s, not at %s", self.partition, stored, taken.expected)
+            await self._start_again()
+            return
+        self._checkpointed, self._problem = self._clock(), ""
+        self._seconds, self._bytes = self._checkpointed - began, sum(map(len, taken.fields.values()))
+        if taken.obsolete:
+            await self._until_available("deleting", lambda: self._forget(taken))
+
+    async def _write(self, taken: Checkpoint) -> int | None:
+        return await self._store.checkpoint(self.partition, taken.expected, taken.fields, taken.minutes)
+
+    async def _forget(self, taken: Checkpoint) -> None:
+        await self._store.forget(self.partition, taken.folded_until, taken.obsolete)
+
+    async def _start_again(self) -> None:
+        self._ledger = None
+        await self._restore_and_seek()
+
+    async def _restore_and_seek(self) -> Ledger | None:
+        ledger = await self._restore()
+        if ledger:
+            await self._log.seek(self.partition, ledger.partition.next)
+        return ledger
+
+    async def _restore(self) -> Ledger | None:
+        """The state that is stored; with none, that of an empty partition at the start of its log."""
+        self._pending, self._letters = [], []
+        fields = await self._until_available("reading the state", lambda: self._store.load(self.partition))
+        if fields is None:
+            return None
+        state = Partition(self._family, self._settings.policy, self._settings.pseudonym)
+        ledger = Ledger(state, self._settings.key_fingerprint)
+        try:
+            ledger.restore(fields)
+        except LayoutError as error:
+            raise StateRefused(f"the stored state of {self.partition} cannot be gone on with: {error}. {HINT}") from error
+        if not fields:
+            state.next = (await self._log.bounds(self.partition))[0]
+        if self.closed:
+            return None
+        self._ledger, self._checkpointed = ledger, self._clock()
+        return ledger
+
+    async def _until_available(self, what: str, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
+        """Repeats a call to the store until it answers; None when the partition is no longer ours."""
+        pause = FIRST_PAUSE_SECONDS
+        while not self.closed:
+            try:
+                return await ask()
+            except StoreUnavailable as error:
+                self._problem = f"{what}: {error}"
+                log.warning("%s: %s failed, trying again: %s", self.partition, what, error)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        return None
+
+    def status(self) -> PartitionStatus:
+        """How the partition is, for whoever reads figures."""
+        return PartitionStatus(
+            topic=self.partition.topic,
+            number=self.partition.number,
+            next=self._ledger.partition.next if self._ledger else -1,
+            lag=self._log.lag(self.partition),
+            age_seconds=round(self._clock() - self._checkpointed, 3),
+            checkpoint_seconds=round(self._seconds, 6),
+            checkpoint_bytes=self._bytes,
+            problem=self._problem,
+        )
