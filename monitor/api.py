@@ -12,7 +12,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from alerts.overview import AlertsStatus, AlertView
-from monitor.exposition import Exposition
+from monitor.exposition import VALUE_WINDOWS, Exposition
 from monitor.http import SecurityHeaders, answer_errors
 from monitor.ports import Alerts, NoAlerts, Snapshot, Source
 from monitor.query import Refused, ask, finite, rfc3339
@@ -30,8 +30,10 @@ def create_app(
     brokers: str = "localhost:9092",
     topic_prefix: str = "experience.",
     allowed_hosts: Sequence[str] = ("*",),
+    exposed_windows: Sequence[str] = VALUE_WINDOWS,
 ) -> FastAPI:
-    """Returns the application; `brokers` and `topic_prefix` only appear in the example of the empty page.
+    """Returns the application; `brokers` and `topic_prefix` only appear in the example of the empty page,
+    `exposed_windows` is for `/metrics`.
 
     `allowed_hosts` are the host names it answers to. Naming them keeps a foreign web page from reading the figures through
     DNS rebinding; behind a proxy, or where the address may be anything, `*` answers to all.
@@ -54,7 +56,7 @@ def create_app(
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts))
     app.add_middleware(SecurityHeaders)
     answer_errors(app)
-    app.include_router(_machine_routes(source, live, Exposition(source, alerts)))
+    app.include_router(_machine_routes(source, live, Exposition(source, alerts, exposed_windows)))
     app.include_router(_api_routes(source, alerts), prefix="/api/v1")
     page_routes(app, pages)
     return app

@@ -92,9 +92,17 @@ def _variables(catalogue: Catalogue) -> Iterator[dict[str, Any]]:
             "allValue": ".+",
             "current": {"text": "All", "value": "$__all"},
         }
-    for name, values in (("window", ("1m", "5m", "15m", "1h")), ("dimension", ("all", *catalogue.dimensions))):
-        options = [{"text": value, "value": value, "selected": value == values[0]} for value in values]
-        yield {"name": name, "type": "custom", "query": ",".join(values), "options": options, "current": options[0]}
+    values = ("all", *catalogue.dimensions)
+    options = [{"text": value, "value": value, "selected": value == values[0]} for value in values]
+    yield {"name": "dimension", "type": "custom", "query": ",".join(values), "options": options, "current": options[0]}
+    yield {
+        "name": "window",  # totals have more windows than the values of dimensions
+        "type": "query",
+        "datasource": DATASOURCE,
+        "query": {"query": 'label_values({__name__=~"xmon_.+_n",dimension="$dimension"}, window)', "refId": "window"},
+        "refresh": 2,
+        "current": {"text": "5m", "value": "5m"},
+    }
 
 
 def _panels(catalogue: Catalogue) -> Iterator[Panel]:

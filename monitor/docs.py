@@ -26,7 +26,12 @@ METRICS_HEAD = """\
 Every figure has the labels `app`, `environment`, `dimension` and `value`; `dimension="all"` is the total. Windowed ones
 have `window` (1m, 5m, 15m, 1h) too. `xmon_<figure>_n` says how many samples are behind a value, and
 `xmon_<figure>_interval{bound}` gives its 95 % interval. A figure without samples is absent, never 0.
-Where several statistics are listed, the name is that of the first one."""
+Where several statistics are listed, the name is that of the first one. Counters also have `xmon_<figure>_total`, and
+distributions `xmon_<figure>_bucket`, `_sum` and `_count`, since the beginning.
+
+`/metrics` tells less of the values of dimensions than of the totals, because they are many: windowed figures in the windows
+of `XMON_EXPOSED_WINDOWS` only, quantiles 0.5, 0.75 and 0.95 only, neither intervals nor histograms. The API and the page
+have everything."""
 SETTINGS_HEAD = """\
 # Settings
 

@@ -3,9 +3,12 @@
 Names: `xmon_<figure>` for ratios, scores, rates, uniques and live figures; `_quantile`, `_mean` and `_per_second` for the
 other windowed statistics; `_n` for the samples behind a figure and `_interval{bound}` for its 95 % interval; `_total` and
 `_bucket/_sum/_count` for what is cumulative. Quantiles are of type summary, the one type whose samples may carry `quantile`.
+
+Totals tell everything. The values of dimensions are many: they tell their counters, and windowed figures with `_n` in few
+windows and quantiles, without interval or histogram (docs/decisions/0007-exposition-size.md).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from math import inf, isfinite, isnan
 
 from prometheus_client import CollectorRegistry
@@ -37,13 +40,16 @@ _PARTITION = (  # field of PartitionHealth, metric, meaning
 )
 _SAMPLED = frozenset({"ratio", "rate", "score", "distribution"})
 """Kinds that come with `n` and interval; of a count, `n` would only repeat the value."""
+VALUE_WINDOWS = ("5m",)
+_VALUE_QUANTILES = frozenset({"p50", "p75", "p95"})
 
 
 class Exposition:
     """Renders what a source and, where there is one, an alert engine have to tell."""
 
-    def __init__(self, source: Source, alerts: Alerts | None = None) -> None:
+    def __init__(self, source: Source, alerts: Alerts | None = None, value_windows: Collection[str] = VALUE_WINDOWS) -> None:
         self._source = source
+        self._value_windows = value_windows
         self._alerts = alerts or NoAlerts()
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -66,7 +72,7 @@ class Exposition:
         yield from _streams(health)
         yield from _cumulative(snapshot)
         for figure in snapshot.figures.values():
-            yield from _windowed(snapshot, figure)
+            yield from _windowed(snapshot, figure, self._value_windows)
 
 
 def _family(name: str, meaning: str, samples: Iterable[tuple[Mapping[str, str], float]], kind: str = "gauge") -> Metric:
@@ -121,6 +127,8 @@ def _alerting(status: AlertsStatus) -> Iterator[Metric]:
 def _cumulative(snapshot: Snapshot) -> Iterator[Metric]:
     families: dict[str, Metric] = {}
     for total in snapshot.totals():
+        if isinstance(total, HistogramTotal) and total.series.dimension != "all":
+            continue
         name = f"xmon_{total.figure}"
         metric = families.get(name)
         if metric is None:
@@ -155,20 +163,21 @@ def _labels(series: Series) -> dict[str, str]:
     }
 
 
-def _windowed(snapshot: Snapshot, figure: Figure) -> Iterator[Metric]:
+def _windowed(snapshot: Snapshot, figure: Figure, value_windows: Collection[str]) -> Iterator[Metric]:
     families: dict[str, Metric] = {}
-    for window in WINDOWS[:1] if figure.kind == "live" else WINDOWS:
-        for dimension in ("all", *figure.dimensions):
+    live = figure.kind == "live"
+    for window in WINDOWS[:1] if live else WINDOWS:
+        for dimension in ("all", *figure.dimensions) if live or window in value_windows else ("all",):
             readings = snapshot.read(figure.name, window, dimension)
-            _add_readings(families, figure, "" if figure.kind == "live" else window, readings)
+            _add_readings(families, figure, "" if live else window, readings)
     yield from families.values()
 
 
 def _add_readings(families: dict[str, Metric], figure: Figure, window: str, readings: Iterable[Reading]) -> None:
     counted: set[tuple[object, ...]] = set()
     for reading in readings:
-        suffix = _suffix(figure.kind, reading.statistic)
-        if suffix is None:
+        suffix, total = _suffix(figure.kind, reading.statistic), reading.series.dimension == "all"
+        if suffix is None or (suffix == "_quantile" and not total and reading.statistic not in _VALUE_QUANTILES):
             continue
         name = f"xmon_{figure.name}{suffix}"
         labels = _labels(reading.series) | dict(reading.labels)
@@ -180,7 +189,7 @@ def _add_readings(families: dict[str, Metric], figure: Figure, window: str, read
             _put(families, f"xmon_{figure.name}_n", f"Samples behind {figure.name}.", labels, reading.n)
         if suffix == "_quantile":
             labels = {**labels, "quantile": f"{float(reading.statistic[1:]) / 100:g}"}
-        elif sampled and not isnan(reading.low):
+        elif sampled and total and not isnan(reading.low):
             meaning = f"95 % interval of {figure.name}{suffix}."
             _put(families, f"{name}_interval", meaning, {**labels, "bound": "low"}, reading.low)
             _put(families, f"{name}_interval", meaning, {**labels, "bound": "high"}, reading.high)

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from monitor.failures import AddressTaken
 
-GRACE_SECONDS = 1  # open event streams end only when they are cut
+GRACE_SECONDS = 1  # what is still open then is cut
 
 
 def bind(host: str, port: int, setting: str) -> socket.socket:
@@ -24,8 +24,14 @@ def bind(host: str, port: int, setting: str) -> socket.socket:
         raise AddressTaken(f"cannot listen on {host}:{port} ({reason}). Hint: choose another one with {setting}.") from None
 
 
-async def serve_http(app: FastAPI, listening: socket.socket, stop: asyncio.Event) -> None:
-    """Answers until `stop` is set, then ends open requests quickly."""
+def _nothing() -> None:
+    pass
+
+
+async def serve_http(
+    app: FastAPI, listening: socket.socket, stop: asyncio.Event, closing: Callable[[], None] = _nothing
+) -> None:
+    """Answers until `stop` is set; then `closing` ends what would never end, and open requests end quickly."""
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS
     )
@@ -33,6 +39,7 @@ async def serve_http(app: FastAPI, listening: socket.socket, stop: asyncio.Event
 
     async def end() -> None:
         await stop.wait()
+        closing()
         server.should_exit = True
 
     async with asyncio.TaskGroup() as group:

@@ -4,6 +4,8 @@ import json
 import logging
 from datetime import UTC, datetime
 
+from streams.kafka.calm import Calm
+
 _SERVICES = ("streams.kafka.transport", "streams.kafka.consumer_thread")  # Faust's own words under our names
 _CHATTY = ("aiokafka", "faust", "mode", "uvicorn", "httpx", "asyncio", *_SERVICES)
 
@@ -28,5 +30,6 @@ def set_up(level: str, style: str, *, libraries: int = logging.WARNING) -> None:
     handler.setFormatter(_Json() if style == "json" else text)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     if level != "DEBUG":
+        handler.addFilter(Calm())
         for name in _CHATTY:
             logging.getLogger(name).setLevel(libraries)

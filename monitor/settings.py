@@ -79,6 +79,11 @@ class Settings(BaseSettings):
     max_event_bytes: int = Field(262_144, ge=1024, le=16 << 20, description="larger events are dead letters")
     max_values: int = Field(1000, ge=1, le=100_000, description="values of a dimension a partition keeps, an app")
     shown_values: int = Field(200, ge=1, le=10_000, description="values of a dimension a reader shows, an app")
+    exposed_windows: str = Field(
+        "5m",
+        pattern=r"^(none|(1m|5m|15m|1h)(,(1m|5m|15m|1h))*)$",
+        description="windows in which `/metrics` tells the values of dimensions, `5m,1h`, or `none`; totals have all four",
+    )
     max_apps: int = Field(100, ge=1, le=10_000, description="apps a partition keeps")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level that is logged")
     log_format: Literal["text", "json"] = Field("text", description="of the log on stderr")

@@ -106,9 +106,7 @@ class Process(Service):
     def figure(self, name: str, **parameters: object) -> dict[tuple[str, ...], float]:
         """Readings of the API, in production, by (app, value of the dimension, statistic, values of further labels …)."""
         readings = self.json("/api/v1/figures", figure=name, environment="production", **parameters)["readings"]
-        return {
-            (r["series"]["app"], r["series"]["value"], r["statistic"], *r["labels"].values()): r["value"] for r in readings
-        }
+        return {(r["series"]["app"], r["series"]["value"], r["statistic"], *r["labels"].values()): r["value"] for r in readings}
 
     def alerts(self) -> Any:
         return self.json("/api/v1/alerts")

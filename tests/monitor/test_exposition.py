@@ -5,12 +5,14 @@ import shutil
 import subprocess
 from collections import Counter
 from functools import cache
+from math import inf
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from monitor.exposition import Exposition
+from streams.reading.figures import HistogramTotal, Series, Total
 from tests.monitor.fake_snapshot import CRITICAL, WARNING, FakeAlerts, FakeSnapshot, FakeSource, healthy
 
 HOSTILE = '<script>"\\\n}{a="b"'
@@ -55,7 +57,7 @@ def test_no_name_has_two_types(accept):
 
     assert not [name for name, times in declared.items() if times > 1]
     assert not [name for name, times in series.items() if times > 1]
-    assert len(series) > 1000
+    assert len(series) > 500
 
 
 def test_a_ratio_has_its_samples_and_interval_for_each_window():
@@ -88,6 +90,51 @@ def test_a_counter_is_cumulative_and_per_second():
     assert value(text, "xmon_page_views_total", **SHOP) == 1000
     assert value(text, "xmon_page_views_per_second", window="1m", **SHOP) > 30
     assert not [s.name for s in samples(text) if s.name.startswith("xmon_page_views_count")]
+
+
+def test_a_value_of_a_dimension_tells_less_than_the_total():
+    """Values are many: one window with n, few quantiles, neither interval nor histogram."""
+    figures = ("xmon_page_load_failure_ratio", "xmon_page_load_seconds")
+    found = [s for s in samples(render()) if s.name.startswith(figures) and s.labels["dimension"] == "country"]
+
+    assert {s.name.replace("xmon_page_load", "") for s in found} == {
+        "_failure_ratio",
+        "_failure_ratio_n",
+        "_seconds_quantile",
+        "_seconds_mean",
+        "_seconds_n",
+    }
+    assert {s.labels["window"] for s in found} == {"5m"}
+    assert {s.labels["quantile"] for s in found if "quantile" in s.labels} == {"0.5", "0.75", "0.95"}
+
+
+@pytest.mark.parametrize(("windows", "told"), [(("1m", "1h"), {"1m", "1h"}), (("none",), set())])
+def test_a_setting_says_in_which_windows_values_are_told(windows, told):
+    """Totals have all windows whatever it says, and live figures have none."""
+    text = Exposition(FakeSource(), value_windows=windows).render()[0].decode()
+    ratios = [s.labels for s in samples(text) if s.name == "xmon_page_load_failure_ratio"]
+
+    assert {labels["window"] for labels in ratios if labels["dimension"] == "page"} == told
+    assert {labels["window"] for labels in ratios if labels["dimension"] == "all"} == {"1m", "5m", "15m", "1h"}
+    assert any(s.labels["dimension"] == "queue" for s in samples(text) if s.name == "xmon_contacts_waiting")
+
+
+def test_histograms_are_told_of_totals_only():
+    """A counter is there for every value, a histogram for the totals alone."""
+    text = render(FakeSource(ByCountry()))
+    names = {s.name for s in samples(text) if s.labels.get("dimension") == "country" and "window" not in s.labels}
+
+    assert names == {"xmon_page_views_total"}
+    assert value(text, "xmon_page_load_seconds_count", **SHOP) == 1000
+
+
+class ByCountry(FakeSnapshot):
+    """A snapshot whose totals know a country too."""
+
+    def totals(self):
+        germany = Series("shop", "production", "country", "DE")
+        histogram = HistogramTotal("page_load_seconds", germany, ((1.0, 400), (inf, 500)), 900.0)
+        return (*super().totals(), Total("page_views", germany, (), 500), histogram)
 
 
 def test_a_live_figure_has_no_window():

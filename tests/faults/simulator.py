@@ -1,0 +1,365 @@
+"""The protocol without Kafka: real pipelines, the real scripts in a real Redis, and a world that is against them.
+
+Everything happens in one order that the seed decides. A call to the store is where the world strikes: the command is lost, its
+reply is lost, it arrives later and among others, it dies between two of its writes, the worker dies, Redis falls back to what
+it held before, and others act in between.
+"""
+
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis.asyncio import Redis
+
+from streams.kafka.batch import Batch
+from streams.metrics.registry import catalogue
+from streams.pipeline import Pipeline, PipelineSettings
+from streams.reading.reader import Reader
+from streams.reading.snapshot import Snapshot
+from streams.state.errors import StoreUnavailable
+from streams.state.keys import PartitionId
+from streams.state.redis_store import RedisStore
+from tests.faults import observed
+from tests.faults.figures import read
+from tests.faults.generator import FAMILIES, Generator, logs, with_holes
+from tests.faults.oracle import MINUTE_MS, Oracle, hash64
+from tests.streams.fakes import FakeLog
+from tests.streams.records import START, Raw
+
+TOPIC_PREFIX = "experience."
+TOPICS = catalogue().topics(TOPIC_PREFIX)
+RECORDS, STEP_MS = 160, 4000  # over ten minutes of event time: minutes are folded, panes deleted
+STEPS = 40
+SHARES = {"lost": 0.06, "reply lost": 0.06, "late": 0.06, "half": 0.04, "killed": 0.03, "others": 0.12}
+MOST_CALM = 400  # turns in which the end must be reached
+
+Keys = dict[bytes, bytes]
+
+
+class Killed(BaseException):  # noqa: N818 - a worker that is killed raises nothing that its code may catch
+    """The worker whose call this was is no more."""
+
+
+@dataclass
+class World:
+    """One run by one seed. `make_store` is what a mutant replaces."""
+
+    seed: int
+    client: Redis
+    prefix: str
+    make_store: Callable[[Redis, str], RedisStore] = RedisStore
+    now_ms: int = START + RECORDS * STEP_MS
+    seconds: float = 0.0
+    calm: bool = False
+    faults: list[str] = field(default_factory=list)
+    _late: list[Callable[[], Awaitable[object]]] = field(default_factory=list)
+    _dumps: list[dict[bytes, Keys]] = field(default_factory=list)
+    _calling: list["Worker"] = field(default_factory=list)  # whose call is under way, the innermost last
+
+    def __post_init__(self) -> None:
+        self.rng = random.Random(self.seed)
+        family = self.rng.choice(FAMILIES)  # one partition: the order of what happens is then the seed's alone
+        generator = Generator(self.seed, (family,), step_ms=STEP_MS, sessions=12, late=0.05, duplicates=0.06, bad=0.03)
+        self.records: dict[PartitionId, list[Raw]] = {
+            PartitionId(TOPIC_PREFIX + family, 0): with_holes(records, self.rng)
+            for (family, _), records in logs(generator, RECORDS).items()
+        }
+        self.starts = dict.fromkeys(self.records, 0)
+        self.losing = self.rng.random() < 0.15  # retention overtakes the workers; then Redis never falls back
+        self.reader = self._reader()
+        self.letters: set[tuple[PartitionId, int]] = set()
+        self.workers = [Worker(self, 0)]
+
+    def _reader(self) -> Reader:
+        return Reader(self.make_store(self.client, self.prefix), catalogue(), TOPIC_PREFIX)
+
+    def clock(self) -> float:
+        """Moves on at each look."""
+        self.seconds += 0.2
+        return self.seconds
+
+    # -- the run
+
+    async def run(self) -> list[str]:
+        """What is different from the oracle at the end; empty where all is well."""
+        for _ in range(STEPS):
+            await self.step()
+        await self._end()
+        return [f"{partition}: {line}" for partition in self.records for line in await self._compare(partition)] + [
+            *await self._unread(self.reader, "the reader that was there"),
+            *await self._unread(self._reader(), "a new reader"),
+        ]
+
+    async def step(self) -> None:
+        """Something happens to somebody who has no call under way."""
+        rng = self.rng
+        chance = rng.random()
+        others = [worker for worker in self.workers if worker not in self._calling]
+        if chance < 0.06 and self._late:
+            await self._late.pop(rng.randrange(len(self._late)))()
+        elif chance < 0.10:
+            await self.fall_back()
+        elif chance < 0.16 and len(self.workers) < 4:
+            self.workers.append(Worker(self, self.seed * 1000 + len(self.faults)))
+            await self.workers[-1].join()
+        elif chance < 0.19 and others:
+            self.workers.remove(rng.choice(others))
+        elif chance < 0.22 and not self._calling:
+            self._age()
+        elif chance < 0.30:
+            await self.reader.refresh(self.now_ms)
+        elif others:
+            await rng.choice(others).turn()
+
+    async def _end(self) -> None:
+        """A worker alone, without faults but for what is still under way, until everything is stored."""
+        self.calm = True
+        self.workers = [Worker(self, -1)]
+        await self.workers[0].join()
+        for turn in range(MOST_CALM):
+            if self._late and turn % 3 == 0:
+                await self._late.pop(self.rng.randrange(len(self._late)))()
+            if turn == 5:
+                await self.fall_back()
+            await self.workers[0].turn()
+            if turn > 40 and not self._late and await self.workers[0].done():
+                break
+
+    # -- what the world does
+
+    async def call(self, who: "Worker", do: Callable[[], Awaitable[Any]], half: Callable[[], Awaitable[Any]] | None) -> Any:
+        """One call to the store, and what becomes of it."""
+        fate = self._fate(half is not None)
+        if fate == "others" and len(self._calling) < 3:
+            self._calling.append(who)
+            await self.step()
+            self._calling.remove(who)
+        if fate == "killed":
+            await (do() if self.rng.random() < 0.5 else self._nothing())
+            await self._remember()
+            raise Killed
+        if fate == "late":
+            self._late.append(do)
+        if fate == "half" and half:
+            await half()
+        if fate in ("lost", "late", "half"):
+            raise StoreUnavailable(fate)
+        answer = await do()
+        await self._remember()
+        if fate == "reply lost":
+            raise StoreUnavailable(fate)
+        return answer
+
+    def _fate(self, writes: bool) -> str:
+        if self.calm:
+            return ""
+        names = list(SHARES) if writes else ["lost", "killed", "others"]
+        fate = self.rng.choices([*names, ""], [*(SHARES[n] for n in names), 1 - sum(SHARES[n] for n in names)])[0]
+        self.faults += [fate] if fate else []
+        return fate
+
+    async def _nothing(self) -> None:
+        pass
+
+    async def _remember(self) -> None:
+        """Redis as it is at this moment may be what it falls back to."""
+        if not self.losing and self.rng.random() < 0.5:
+            await self.dump()
+
+    async def dump(self) -> None:
+        """Keeps what all partitions are at this moment."""
+        keys = await self.client.keys(f"{self.prefix}:{{{TOPIC_PREFIX}*")
+        async with self.client.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.dump(key)
+            contents = await pipeline.execute() if keys else []
+        self._dumps = [*self._dumps[-3:], dict(zip(keys, contents, strict=True))]
+
+    async def fall_back(self) -> None:
+        """Redis is what it was some writes ago, as after a power cut."""
+        if not self._dumps:
+            return
+        self.faults.append("fell back")
+        dump = self.rng.choice(self._dumps)
+        async with self.client.pipeline(transaction=True) as pipeline:
+            for key in await self.client.keys(f"{self.prefix}:{{{TOPIC_PREFIX}*"):
+                pipeline.delete(key)
+            for key, content in dump.items():
+                pipeline.restore(key, 0, content)
+            await pipeline.execute()
+
+    def _age(self) -> None:
+        """Retention takes the oldest records; once, and only where nobody else could still bring them."""
+        partition = self.rng.choice(list(self.records))
+        if not self.losing or self.starts[partition] or not self.records[partition]:
+            return
+        self.faults.append("aged")
+        self.workers, self._late = [], []
+        self.starts[partition] = self.rng.choice(self.records[partition][:-1] or self.records[partition]).offset
+
+    # -- the judgement
+
+    async def _compare(self, partition: PartitionId) -> list[str]:
+        family = partition.topic.removeprefix(TOPIC_PREFIX)
+        store = RedisStore(self.client, self.prefix)
+        fields = await store.load(partition)
+        if not fields:
+            return ["nothing is stored"] if self.records[partition] else []
+        oracle = self._oracle(partition, fields)
+        missing = {
+            record.offset
+            for record in self.records[partition]
+            if record.offset >= self.starts[partition] and not read(family, record.value, record.timestamp)[0]
+        } - {offset for which, offset in self.letters if which == partition}
+        starts = [minute for minute in oracle.state["minutes"]]
+        minutes = dict(zip(starts, await store.minutes(partition, starts), strict=True))
+        found = observed.state(family, fields, {start: content for start, content in minutes.items() if content})
+        lines = observed.differences(oracle.state, found)
+        return lines + ([f"no dead letters for offsets {sorted(missing)}"] if missing else [])
+
+    def _oracle(self, partition: PartitionId, fields: Mapping[bytes, bytes]) -> Oracle:
+        """Counts all records but those that the hash says were lost, which must end where the log begins."""
+        oracle, start = Oracle(partition.topic.removeprefix(TOPIC_PREFIX)), self.starts[partition]
+        lost = observed.counts(fields).get("offsets_lost", 0)
+        kept_before = start - lost if lost else 0 if self._never_stored(fields) else start
+        oracle.apply(record for record in self.records[partition] if record.offset < (kept_before if start else 0))
+        if lost:
+            oracle.next = start - lost
+            oracle.lose(start)
+        oracle.apply(record for record in self.records[partition] if record.offset >= start)
+        return oracle
+
+    def _never_stored(self, fields: Mapping[bytes, bytes]) -> bool:
+        """Whether the state began after retention: then nobody ever knew of what was before."""
+        applied = observed.counts(fields)["records"]
+        return applied in [
+            sum(record.offset >= start for record in records)
+            for partition, records in self.records.items()
+            if (start := self.starts[partition])
+        ]
+
+    async def _unread(self, reader: Reader, who: str) -> list[str]:
+        """What a reader shows otherwise than the oracle counts."""
+        for seconds in (0, 6):  # the second time, those who fell silent are known to be dead
+            for _ in range(6):
+                await self.workers[0].pipeline.tick()
+            snapshot = await reader.refresh(self.now_ms + 1000 * seconds)
+        assert snapshot is not None
+        if not snapshot.complete:
+            return [f"{who}: {problem}" for problem in snapshot.problems]
+        wanted: dict[str, Any] = {"totals": {}, "hour": {}}
+        for partition in self.records:
+            fields = await RedisStore(self.client, self.prefix).load(partition)
+            if fields:
+                oracle = self._oracle(partition, fields)
+                wanted["totals"] |= oracle.lifetime()
+                wanted["hour"] |= oracle.span(START - 60 * MINUTE_MS, self.now_ms + MINUTE_MS)
+        return [f"{who}: {line}" for line in observed.differences(wanted, shown(snapshot, self.now_ms))]
+
+
+def shown(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
+    """The cells that a snapshot holds, as the oracle names them; where nothing is folded away, rollups are whole."""
+    totals: dict[Any, int] = {}
+    hour: dict[Any, int] = {}
+    stretch = START - 60 * MINUTE_MS, now_ms + MINUTE_MS
+    for family, state in snapshot.families.items():
+        cells, buckets, registers = observed.columns(family)
+        totals |= observed.table(state.names, state.totals, cells)
+        rollup = snapshot._rollup(family, stretch)
+        series = rollup.series
+        for array, known in ((rollup.cells, cells), (rollup.buckets, buckets), (rollup.registers, registers)):
+            hour |= observed.table([(s.app, s.environment, s.dimension, s.value) for s in series], array, known)
+    return {"totals": totals, "hour": hour}
+
+
+class Worker:
+    """A pipeline with its own view of the log. It goes on as long as anybody gives it a turn: then it is a zombie."""
+
+    def __init__(self, world: World, number: int) -> None:
+        self.world, self.rng = world, world.rng
+        self.log = FakeLog(world.records)  # type: ignore[arg-type]
+        self.log.starts = world.starts
+        self._held: list[Batch] = []
+        settings = PipelineSettings(worker=f"w{number}", pseudonym=hash64, key_fingerprint="", checkpoint_seconds=0.5)
+        wire = Wire(world, self, world.make_store(world.client, world.prefix))
+        self.pipeline = Pipeline(TOPICS, wire, wire, self.log, settings, world.clock)
+
+    async def join(self) -> None:
+        """As after a rebalance."""
+        await self._alive(self._join())
+
+    async def turn(self) -> None:
+        """A batch or two and a tick."""
+        if self.rng.random() < 0.05 and not self.world.calm:
+            await self.join()
+        for _ in range(self.rng.randint(0, 2)):
+            if batch := self._next():
+                await self._alive(self.pipeline.feed(batch))
+        await self._alive(self.pipeline.tick())
+        self.world.letters |= {(letter.partition, letter.record.offset) for letter in self.log.written}
+
+    async def done(self) -> bool:
+        """Whether all records are stored, as far as the store says."""
+        wanted = {partition: records[-1].offset + 1 for partition, records in self.world.records.items() if records}
+        stored = await RedisStore(self.world.client, self.world.prefix).next_offsets(list(wanted))
+        return stored == wanted and all(self.log.lag(partition) == 0 for partition in wanted)
+
+    async def _join(self) -> None:
+        partitions = list(self.world.records)
+        for partition, offset in (await self.pipeline.positions(partitions)).items():
+            await self.log.seek(partition, offset)
+
+    def _next(self) -> Batch | None:
+        """What comes in: whole, in part, not at all, or what was held back before."""
+        partition, chance = self.rng.choice(list(self.world.records)), self.rng.random()
+        if self._held and chance < 0.3:
+            return self._held.pop(self.rng.randrange(len(self._held)))
+        batch = self.log.fetch(partition, self.rng.randint(1, 40))
+        if batch is None or self.world.calm or chance < 0.8:
+            return batch
+        if chance < 0.87:
+            self._held.append(batch)
+        return None
+
+    async def _alive(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Killed:
+            if self in self.world.workers:
+                self.world.workers.remove(self)
+
+
+class Wire:
+    """The store as a worker reaches it: through the world."""
+
+    def __init__(self, world: World, worker: Worker, store: RedisStore) -> None:
+        self._world, self._worker, self._store = world, worker, store
+
+    async def _call(
+        self, do: Callable[[], Awaitable[Any]], half: Callable[[], Awaitable[Any]] | None = None
+    ) -> Any:
+        return await self._world.call(self._worker, do, half)
+
+    async def next_offsets(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, int]:
+        return await self._call(lambda: self._store.next_offsets(partitions))
+
+    async def load(self, partition: PartitionId) -> dict[bytes, bytes]:
+        return await self._call(lambda: self._store.load(partition))
+
+    async def checkpoint(
+        self, partition: PartitionId, expected: int | None, fields: Mapping[bytes, bytes], minutes: Mapping[int, bytes]
+    ) -> int | None:
+        return await self._call(
+            lambda: self._store.checkpoint(partition, expected, fields, minutes),
+            lambda: self._store._write_minutes(partition, minutes),
+        )
+
+    async def forget(self, partition: PartitionId, folded_until: int, fields: Sequence[bytes]) -> None:
+        return await self._call(
+            lambda: self._store.forget(partition, folded_until, fields),
+            lambda: self._store.forget(partition, folded_until, fields[: len(fields) // 2 + 1]),
+        )
+
+    async def announce(self, worker: str, status: bytes, ttl_seconds: float) -> None:
+        await self._store.announce(worker, status, ttl_seconds)

@@ -1,0 +1,86 @@
+"""A partition holds, in every cell, what the oracle counts event by event."""
+
+import random
+
+import pytest
+
+from streams.metrics.registry import catalogue
+from streams.windows.partition import Partition, Policy
+from streams.windows.storage import Checkpoint, Ledger
+from tests.faults import observed
+from tests.faults.generator import FAMILIES, Generator, logs, with_holes
+from tests.faults.oracle import Oracle
+from tests.streams.records import Raw
+
+SEEDS = range(12)
+RULES = {family.name: family for family in catalogue().families}
+
+
+class Hash:
+    """A hash and its minutes after each of its checkpoints."""
+
+    def __init__(self) -> None:
+        self.fields: dict[bytes, bytes] = {}
+        self.minutes: dict[int, bytes] = {}
+
+    def take(self, checkpoint: Checkpoint) -> None:
+        self.fields |= checkpoint.fields
+        self.minutes |= checkpoint.minutes
+        for field in checkpoint.obsolete:
+            self.fields.pop(field, None)
+
+
+def applied(family: str, records: list[Raw], rng: random.Random, policy: Policy, *, most: int = 120) -> dict[str, object]:
+    """The state after batches of any size, with a checkpoint after some of them and a restart after a few of those."""
+    ledger, stored, at = Ledger(Partition(RULES[family], policy)), Hash(), 0
+    while at < len(records):
+        size = rng.randint(1, most)
+        ledger.partition.apply(records[at : at + size])
+        at += size
+        if rng.random() < 0.5 or at >= len(records):
+            stored.take(ledger.checkpoint())
+            if rng.random() < 0.3:
+                ledger = Ledger(Partition(RULES[family], policy))
+                ledger.restore(stored.fields)
+    return observed.state(family, stored.fields, stored.minutes)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_cell_is_the_oracles(seed: int, family: str) -> None:
+    """All five families, duplicated, reordered, late and broken, in random batches with restarts between."""
+    rng = random.Random(seed)
+    step = rng.choice([50, 1000, 5000, 60_000])
+    generator = Generator(seed, (family,), step_ms=step, late=rng.choice([0.02, 0.2]), bad=rng.choice([0.01, 0.2]))
+    records = with_holes(logs(generator, 500)[family, 0], rng)
+    oracle = Oracle(family)
+    oracle.apply(records)
+    assert observed.differences(oracle.state, applied(family, records, rng, Policy())) == []
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_limits_of_values_and_apps_are_the_oracles(seed: int, family: str) -> None:
+    """Little room for values and apps, and days with quiet hours, after which places are given back."""
+    rng = random.Random(f"{family}{seed}")
+    records: list[Raw] = []
+    for day in range(3):
+        start = 1_800_000_000_000 + day * rng.randint(20, 40) * 3_600_000
+        part = logs(Generator(seed * 3 + day, (family,), start_ms=start, step_ms=rng.choice([1000, 300_000])), 120)[family, 0]
+        records += [Raw(len(records) + i, one.timestamp, one.value, one.key) for i, one in enumerate(part)]
+    oracle = Oracle(family, max_values=2, max_scopes=2)
+    oracle.apply(records)
+    policy = Policy(max_values=2, max_scopes=2)
+    assert observed.differences(oracle.state, applied(family, records, rng, policy, most=40)) == []
+
+
+def test_the_generator_repeats_itself() -> None:
+    """The same seed gives the same events, of every family, with all that may go wrong."""
+    first, second = (logs(Generator(7), 2000, partitions=2) for _ in range(2))
+    assert first == second
+    counted = [Oracle(family) for family, _ in first]
+    for oracle, records in zip(counted, first.values(), strict=True):
+        oracle.apply(records)
+    names = {name for oracle in counted for name, n in oracle.counts.items() if n}
+    assert {"late", "duplicates", "clock_corrections", "synthetic", "unknown_fields", "dead_letters:clock_skew"} <= names
+    assert {oracle.family for oracle in counted} == set(FAMILIES)
