@@ -2,24 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from math import inf
-
-import numpy as np
 
 from streams.metrics.catalogue import Catalogue
 from streams.metrics.stored import Layout
-from streams.reading.health import Health, PartitionHealth, WorkerHealth
-from streams.reading.replica import Names, Replica, StateSource
-from streams.reading.snapshot import FamilyState, Partial, Snapshot
+from streams.reading.family import FamilyReader
+from streams.reading.health import Health, PartitionHealth
+from streams.reading.replica import Replica, StateSource
+from streams.reading.snapshot import Snapshot
+from streams.reading.workers import Workers
 from streams.state.errors import StoreUnavailable
 from streams.state.keys import PartitionId
-from streams.status import PartitionStatus, WorkerStatus, decode_status
+from streams.status import decode_status
 
-Array = np.ndarray
-FRESH_MS = 5_000  # a checkpoint, a sign of life
-BEHIND_MS = 10_000  # event time that a partition with waiting records may be behind
 SHOWN_VALUES = 200
 
 
@@ -117,129 +113,3 @@ class Reader:
                 if name:
                     found[name][key] = found[name].get(key, 0) + n
         return dict(found)
-
-
-class FamilyReader:
-    """What of a family outlives a snapshot: names, the values shown, and how far its counters have ever come."""
-
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
-        self.names = Names()
-        self._highest = np.zeros((0, layout.cells), dtype=np.int64)
-        self._shown: dict[tuple[str, str, str], set[str]] = {}
-
-    def state(self, all_replicas: Iterable[Replica], most: int, *, complete_once: bool) -> FamilyState:
-        """The family over these partitions. Until data has once been complete, counters are held back: they would step."""
-        replicas = [replica for replica in all_replicas if replica.names is self.names]
-        names = tuple(self.names.names)
-        partials = tuple(Partial(dict(r.minutes), dict(r.panes), r.folded_until) for r in replicas)
-        totals = self._totals(replicas, len(names))
-        waiting, oldest = _waiting(replicas, len(names))
-        shown = self._choose(totals, most)
-        if not complete_once:
-            totals = np.zeros_like(totals)
-        return FamilyState(self.layout, names, shown, partials, totals, waiting, oldest)
-
-    def _totals(self, replicas: list[Replica], size: int) -> Array:
-        found = np.zeros((size, self.layout.cells), dtype=np.int64)
-        for replica in replicas:
-            for frame in replica.lifetime():
-                index, value = frame.cells
-                found.reshape(-1)[index] += value
-        known = self._highest.shape[0]
-        found[:known] = np.maximum(found[:known], self._highest)
-        self._highest = found
-        return found
-
-    def _choose(self, totals: Array, most: int) -> Array:
-        """bool[names]: the largest values of each dimension; a value once shown stays."""
-        shown = np.ones(len(self.names.names), dtype=bool)
-        groups: dict[tuple[str, str, str], list[int]] = {}
-        for row, name in enumerate(self.names.names):
-            if name.dimension != "all":
-                groups.setdefault(name[:3], []).append(row)
-        for group, rows in groups.items():
-            if len(rows) > most:
-                self._choose_in(group, rows, totals, most, shown)
-        return shown
-
-    def _choose_in(self, group: tuple[str, str, str], rows: list[int], totals: Array, most: int, shown: Array) -> None:
-        chosen = self._shown.setdefault(group, set())
-        for row in sorted(rows, key=lambda row: (-int(totals[row].max(initial=0)), row)):
-            if len(chosen) >= most:
-                break
-            chosen.add(self.names.names[row].value)
-        for row in rows:
-            shown[row] = self.names.names[row].value in chosen
-
-
-def _waiting(replicas: list[Replica], size: int) -> tuple[Array, Array]:
-    waiting, oldest = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
-    for replica in replicas:
-        if replica.live is not None:
-            rows, count, since = replica.live
-            oldest[rows] = np.where(waiting[rows] > 0, np.minimum(oldest[rows], since), since)
-            waiting[rows] += count
-    return waiting, oldest
-
-
-@dataclass(slots=True)
-class _Heard:
-    status: WorkerStatus
-    at_ms: int  # when its sequence was last seen to grow
-
-
-class Workers:
-    """What workers announced, and when by the reader's own clock."""
-
-    def __init__(self) -> None:
-        self._heard: dict[str, _Heard] = {}
-
-    def heard(self, statuses: list[WorkerStatus], now_ms: int) -> None:
-        """Notes who speaks, and who has fallen silent."""
-        found = {}
-        for status in statuses:
-            before = self._heard.get(status.worker)
-            speaks = before is None or before.status.sequence != status.sequence
-            found[status.worker] = _Heard(status, now_ms) if speaks or before is None else before
-        self._heard = found
-
-    def status(self, partition: PartitionId) -> PartitionStatus | None:
-        """What the worker that spoke last says of a partition."""
-        for heard in sorted(self._heard.values(), key=lambda heard: -heard.at_ms):
-            for status in heard.status.partitions:
-                if (status.topic, status.number) == partition:
-                    return status
-        return None
-
-    def problems(self, replicas: Mapping[PartitionId, Replica], now_ms: int) -> list[str]:
-        """Why figures may be behind; empty when every partition is caught up or was just written."""
-        live = [heard.status for heard in self._heard.values() if now_ms - heard.at_ms <= FRESH_MS]
-        if not live:
-            return ["no worker is running: start one with `xmon worker`"]
-        said = {PartitionId(p.topic, p.number): p for status in live for p in status.partitions}
-        problems = [f"{partition}: no worker reads it" for partition in sorted(replicas.keys() - said.keys())]
-        for partition, status in sorted(said.items()):
-            problem = _problem(status, replicas.get(partition), now_ms)
-            if problem:
-                problems.append(f"{partition}: {problem}")
-        return problems
-
-    def health(self) -> tuple[WorkerHealth, ...]:
-        """Who speaks, and what they hold."""
-        return tuple(
-            WorkerHealth(h.status.worker, "", tuple(PartitionId(p.topic, p.number) for p in h.status.partitions))
-            for h in sorted(self._heard.values(), key=lambda heard: heard.status.worker)
-        )
-
-
-def _problem(status: PartitionStatus, replica: Replica | None, now_ms: int) -> str:
-    if status.problem:
-        return status.problem
-    if status.next < 0:
-        return "its state is being read"
-    if status.age_seconds * 1000 > FRESH_MS:
-        return f"no checkpoint for {status.age_seconds:.0f} s"
-    if status.lag and (replica is None or now_ms - replica.watermark > BEHIND_MS):
-        return f"{status.lag} records behind"
-    return ""

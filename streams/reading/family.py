@@ -1,0 +1,75 @@
+"""One family over all partitions: what of it outlives a snapshot, and its part of one."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from streams.metrics.stored import Layout
+from streams.reading.replica import Names, Replica
+from streams.reading.snapshot import FamilyState, Partial
+
+Array = np.ndarray
+
+
+class FamilyReader:
+    """What of a family outlives a snapshot: names, the values shown, and how far its counters have ever come."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.names = Names()
+        self._highest = np.zeros((0, layout.cells), dtype=np.int64)
+        self._shown: dict[tuple[str, str, str], set[str]] = {}
+
+    def state(self, all_replicas: Iterable[Replica], most: int, *, complete_once: bool) -> FamilyState:
+        """The family over these partitions. Until data has once been complete, counters are held back: they would step."""
+        replicas = [replica for replica in all_replicas if replica.names is self.names]
+        names = tuple(self.names.names)
+        partials = tuple(Partial(dict(r.minutes), dict(r.panes), r.folded_until) for r in replicas)
+        totals = self._totals(replicas, len(names))
+        waiting, oldest = _waiting(replicas, len(names))
+        shown = self._choose(totals, most)
+        if not complete_once:
+            totals = np.zeros_like(totals)
+        return FamilyState(self.layout, names, shown, partials, totals, waiting, oldest)
+
+    def _totals(self, replicas: list[Replica], size: int) -> Array:
+        found = np.zeros((size, self.layout.cells), dtype=np.int64)
+        for replica in replicas:
+            for frame in replica.lifetime():
+                index, value = frame.cells
+                found.reshape(-1)[index] += value
+        known = self._highest.shape[0]
+        found[:known] = np.maximum(found[:known], self._highest)
+        self._highest = found
+        return found
+
+    def _choose(self, totals: Array, most: int) -> Array:
+        """bool[names]: the largest values of each dimension; a value once shown stays."""
+        shown = np.ones(len(self.names.names), dtype=bool)
+        groups: dict[tuple[str, str, str], list[int]] = {}
+        for row, name in enumerate(self.names.names):
+            if name.dimension != "all":
+                groups.setdefault(name[:3], []).append(row)
+        for group, rows in groups.items():
+            if len(rows) > most:
+                self._choose_in(group, rows, totals, most, shown)
+        return shown
+
+    def _choose_in(self, group: tuple[str, str, str], rows: list[int], totals: Array, most: int, shown: Array) -> None:
+        chosen = self._shown.setdefault(group, set())
+        for row in sorted(rows, key=lambda row: (-int(totals[row].max(initial=0)), row)):
+            if len(chosen) >= most:
+                break
+            chosen.add(self.names.names[row].value)
+        for row in rows:
+            shown[row] = self.names.names[row].value in chosen
+
+
+def _waiting(replicas: list[Replica], size: int) -> tuple[Array, Array]:
+    waiting, oldest = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+    for replica in replicas:
+        if replica.live is not None:
+            rows, count, since = replica.live
+            oldest[rows] = np.where(waiting[rows] > 0, np.minimum(oldest[rows], since), since)
+            waiting[rows] += count
+    return waiting, oldest

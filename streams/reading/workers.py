@@ -1,0 +1,74 @@
+"""What workers announce, and whether the figures can be believed because of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from streams.reading.health import WorkerHealth
+from streams.reading.replica import Replica
+from streams.state.keys import PartitionId
+from streams.status import PartitionStatus, WorkerStatus
+
+FRESH_MS = 5_000  # a checkpoint, a sign of life
+BEHIND_MS = 10_000  # event time that a partition with waiting records may be behind
+
+
+@dataclass(slots=True)
+class _Heard:
+    status: WorkerStatus
+    at_ms: int  # when its sequence was last seen to grow
+
+
+class Workers:
+    """What workers announced, and when by the reader's own clock."""
+
+    def __init__(self) -> None:
+        self._heard: dict[str, _Heard] = {}
+
+    def heard(self, statuses: list[WorkerStatus], now_ms: int) -> None:
+        """Notes who speaks, and who has fallen silent."""
+        found = {}
+        for status in statuses:
+            before = self._heard.get(status.worker)
+            speaks = before is None or before.status.sequence != status.sequence
+            found[status.worker] = _Heard(status, now_ms) if speaks or before is None else before
+        self._heard = found
+
+    def status(self, partition: PartitionId) -> PartitionStatus | None:
+        """What the worker that spoke last says of a partition."""
+        for heard in sorted(self._heard.values(), key=lambda heard: -heard.at_ms):
+            for status in heard.status.partitions:
+                if (status.topic, status.number) == partition:
+                    return status
+        return None
+
+    def problems(self, replicas: Mapping[PartitionId, Replica], now_ms: int) -> list[str]:
+        """Why figures may be behind; empty when every partition is caught up or was just written."""
+        live = [heard.status for heard in self._heard.values() if now_ms - heard.at_ms <= FRESH_MS]
+        if not live:
+            return ["no worker is running: start one with `xmon worker`"]
+        said = {PartitionId(p.topic, p.number): p for status in live for p in status.partitions}
+        problems = [f"{partition}: no worker reads it" for partition in sorted(replicas.keys() - said.keys())]
+        for partition, status in sorted(said.items()):
+            problem = _problem(status, replicas.get(partition), now_ms)
+            if problem:
+                problems.append(f"{partition}: {problem}")
+        return problems
+
+    def health(self) -> tuple[WorkerHealth, ...]:
+        """Who speaks, and what they hold."""
+        return tuple(
+            WorkerHealth(h.status.worker, "", tuple(PartitionId(p.topic, p.number) for p in h.status.partitions))
+            for h in sorted(self._heard.values(), key=lambda heard: heard.status.worker)
+        )
+
+
+def _problem(status: PartitionStatus, replica: Replica | None, now_ms: int) -> str:
+    if status.problem:
+        return status.problem
+    if status.next < 0:
+        return "its state is being read"
+    if status.age_seconds * 1000 > FRESH_MS:
+        return f"no checkpoint for {status.age_seconds:.0f} s"
+    if status.lag and (replica is None or now_ms - replica.watermark > BEHIND_MS):
+        return f"{status.lag} records behind"
+    return ""
