@@ -117,7 +117,9 @@ class Replica:
                 self._rows |= {number: self.names.row(name) for number, name, _ in read_names(content)}
         for (kind, block), content in contents.items():
             self._put(kind, block, content)
-        self.panes = {start: blocks for start, blocks in self.panes.items() if (start >= folded_until)}
+        self.panes = {start: _present(start, blocks, versions) for start, blocks in self.panes.items() if start >= folded_until}
+        self.totals = _present(TOTALS, self.totals, versions)
+        self.live = self.live if (LIVE, 0) in versions else None
         self._versions = versions
 
     def _put(self, kind: int, block: int, content: bytes | None) -> None:
@@ -140,9 +142,9 @@ class Replica:
 
     async def _fetch_minutes(self, source: StateSource, now_ms: int) -> None:
         first = time.floor_ms(now_ms - MINUTES_KEPT_MS, time.MINUTE_MS)
+        last = min(self.folded_until, now_ms)  # a partition whose clocks are ahead may have folded the future
         kept = {minute: frame for minute, frame in self.minutes.items() if minute >= first}
-        wanted = [m for m in range(first, self.folded_until, time.MINUTE_MS) if m not in kept] if self.folded_until else []
-        wanted = wanted[-(MINUTES_KEPT_MS // time.MINUTE_MS) :]
+        wanted = [minute for minute in range(first, last, time.MINUTE_MS) if minute not in kept]
         for minute, content in zip(wanted, await source.minutes(self.partition, wanted), strict=True):
             kept[minute] = self._frame(decode(content)) if content else None
         self.minutes = kept
@@ -150,6 +152,11 @@ class Replica:
     def lifetime(self) -> list[Frame]:
         """All that was ever counted: totals of what is folded, and what is not yet."""
         return [*self.totals.values(), *(frame for blocks in self.panes.values() for frame in blocks.values())]
+
+
+def _present(kind: int, blocks: dict[int, Frame], versions: Versions) -> dict[int, Frame]:
+    """Those that are still stored: a store that was rolled back lacks what was new."""
+    return {block: frame for block, frame in blocks.items() if (kind, block) in versions}
 
 
 def _field(key: tuple[int, int]) -> bytes:

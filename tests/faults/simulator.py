@@ -25,11 +25,11 @@ from tests.faults.figures import read
 from tests.faults.generator import FAMILIES, Generator, logs, with_holes
 from tests.faults.oracle import MINUTE_MS, Oracle, hash64
 from tests.streams.fakes import FakeLog
-from tests.streams.records import START, Raw
+from tests.streams.records import START
 
 TOPIC_PREFIX = "experience."
 TOPICS = catalogue().topics(TOPIC_PREFIX)
-RECORDS, STEP_MS = 160, 4000  # over ten minutes of event time: minutes are folded, panes deleted
+RECORDS, STEP_MS = 100, 6000  # over ten minutes of event time: minutes are folded, panes deleted
 STEPS = 40
 SHARES = {"lost": 0.06, "reply lost": 0.06, "late": 0.06, "half": 0.04, "killed": 0.03, "others": 0.12}
 MOST_CALM = 400  # turns in which the end must be reached
@@ -43,12 +43,13 @@ class Killed(BaseException):  # noqa: N818 - a worker that is killed raises noth
 
 @dataclass
 class World:
-    """One run by one seed. `make_store` is what a mutant replaces."""
+    """One run by one seed. Mutants have another store, or meet some faults more often."""
 
     seed: int
     client: Redis
     prefix: str
     make_store: Callable[[Redis, str], RedisStore] = RedisStore
+    shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
     now_ms: int = START + RECORDS * STEP_MS
     seconds: float = 0.0
     calm: bool = False
@@ -61,18 +62,23 @@ class World:
         self.rng = random.Random(self.seed)
         family = self.rng.choice(FAMILIES)  # one partition: the order of what happens is then the seed's alone
         generator = Generator(self.seed, (family,), step_ms=STEP_MS, sessions=12, late=0.05, duplicates=0.06, bad=0.03)
-        self.records: dict[PartitionId, list[Raw]] = {
-            PartitionId(TOPIC_PREFIX + family, 0): with_holes(records, self.rng)
-            for (family, _), records in logs(generator, RECORDS).items()
-        }
-        self.starts = dict.fromkeys(self.records, 0)
+        self.records = with_holes(logs(generator, RECORDS)[family, 0], self.rng)
+        self.family, self.partition = family, PartitionId(TOPIC_PREFIX + family, 0)
+        self.starts = {self.partition: 0}
+        self.hour = START - 60 * MINUTE_MS, self.now_ms + MINUTE_MS
+        self.store = RedisStore(self.client, self.prefix)
         self.losing = self.rng.random() < 0.15  # retention overtakes the workers; then Redis never falls back
         self.reader = self._reader()
-        self.letters: set[tuple[PartitionId, int]] = set()
+        self.letters: set[int] = set()
         self.workers = [Worker(self, 0)]
 
     def _reader(self) -> Reader:
         return Reader(self.make_store(self.client, self.prefix), catalogue(), TOPIC_PREFIX)
+
+    @property
+    def start(self) -> int:
+        """The first offset that the log still has."""
+        return self.starts[self.partition]
 
     def clock(self) -> float:
         """Moves on at each look."""
@@ -86,9 +92,14 @@ class World:
         for _ in range(STEPS):
             await self.step()
         await self._end()
-        return [f"{partition}: {line}" for partition in self.records for line in await self._compare(partition)] + [
-            *await self._unread(self.reader, "the reader that was there"),
-            *await self._unread(self._reader(), "a new reader"),
+        fields = await self.store.load(self.partition)
+        if not fields:
+            return ["nothing is stored"]
+        oracle = self._oracle(fields)
+        return [
+            *await self._unlike(oracle, fields),
+            *await self._unread(oracle, self.reader, "the reader that was there"),
+            *await self._unread(oracle, self._reader(), "a new reader"),
         ]
 
     async def step(self) -> None:
@@ -123,7 +134,7 @@ class World:
             if turn == 5:
                 await self.fall_back()
             await self.workers[0].turn()
-            if turn > 40 and not self._late and await self.workers[0].done():
+            if turn > 12 and not self._late and await self.workers[0].done():
                 break
 
     # -- what the world does
@@ -154,8 +165,8 @@ class World:
     def _fate(self, writes: bool) -> str:
         if self.calm:
             return ""
-        names = list(SHARES) if writes else ["lost", "killed", "others"]
-        fate = self.rng.choices([*names, ""], [*(SHARES[n] for n in names), 1 - sum(SHARES[n] for n in names)])[0]
+        shares = {name: share for name, share in self.shares.items() if writes or name in ("lost", "killed", "others")}
+        fate = self.rng.choices([*shares, ""], [*shares.values(), 1 - sum(shares.values())])[0]
         self.faults += [fate] if fate else []
         return fate
 
@@ -191,86 +202,60 @@ class World:
 
     def _age(self) -> None:
         """Retention takes the oldest records; once, and only where nobody else could still bring them."""
-        partition = self.rng.choice(list(self.records))
-        if not self.losing or self.starts[partition] or not self.records[partition]:
-            return
-        self.faults.append("aged")
-        self.workers, self._late = [], []
-        self.starts[partition] = self.rng.choice(self.records[partition][:-1] or self.records[partition]).offset
+        if self.losing and not self.start:
+            self.faults.append("aged")
+            self.workers, self._late = [], []
+            self.starts[self.partition] = self.rng.choice(self.records[:-1]).offset
 
     # -- the judgement
 
-    async def _compare(self, partition: PartitionId) -> list[str]:
-        family = partition.topic.removeprefix(TOPIC_PREFIX)
-        store = RedisStore(self.client, self.prefix)
-        fields = await store.load(partition)
-        if not fields:
-            return ["nothing is stored"] if self.records[partition] else []
-        oracle = self._oracle(partition, fields)
-        missing = {
+    async def _unlike(self, oracle: Oracle, fields: Mapping[bytes, bytes]) -> list[str]:
+        """Where the hash and its minutes differ from the oracle, and which dead letters were never written."""
+        wanted = oracle.state
+        minutes = await self.store.minutes(self.partition, list(wanted["minutes"]))
+        stored = {start: content for start, content in zip(wanted["minutes"], minutes, strict=True) if content}
+        refused = {
             record.offset
-            for record in self.records[partition]
-            if record.offset >= self.starts[partition] and not read(family, record.value, record.timestamp)[0]
-        } - {offset for which, offset in self.letters if which == partition}
-        starts = [minute for minute in oracle.state["minutes"]]
-        minutes = dict(zip(starts, await store.minutes(partition, starts), strict=True))
-        found = observed.state(family, fields, {start: content for start, content in minutes.items() if content})
-        lines = observed.differences(oracle.state, found)
-        return lines + ([f"no dead letters for offsets {sorted(missing)}"] if missing else [])
+            for record in self.records
+            if record.offset >= self.start and not read(self.family, record.value, record.timestamp)[0]
+        }
+        lines = observed.differences(wanted, observed.state(self.family, fields, stored))
+        return lines + [f"no dead letter for offset {offset}" for offset in sorted(refused - self.letters)]
 
-    def _oracle(self, partition: PartitionId, fields: Mapping[bytes, bytes]) -> Oracle:
+    def _oracle(self, fields: Mapping[bytes, bytes]) -> Oracle:
         """Counts all records but those that the hash says were lost, which must end where the log begins."""
-        oracle, start = Oracle(partition.topic.removeprefix(TOPIC_PREFIX)), self.starts[partition]
-        lost = observed.counts(fields).get("offsets_lost", 0)
-        kept_before = start - lost if lost else 0 if self._never_stored(fields) else start
-        oracle.apply(record for record in self.records[partition] if record.offset < (kept_before if start else 0))
-        if lost:
-            oracle.next = start - lost
-            oracle.lose(start)
-        oracle.apply(record for record in self.records[partition] if record.offset >= start)
+        oracle, counts = Oracle(self.family), observed.counts(fields)
+        after = [record for record in self.records if record.offset >= self.start]
+        if lost := counts.get("offsets_lost", 0):
+            oracle.apply(record for record in self.records if record.offset < self.start - lost)
+            oracle.next = self.start - lost
+            oracle.lose(self.start)
+        elif counts["records"] > len(after):  # nothing was lost; else nobody ever knew of what was there before
+            oracle.apply(record for record in self.records if record.offset < self.start)
+        oracle.apply(after)
         return oracle
 
-    def _never_stored(self, fields: Mapping[bytes, bytes]) -> bool:
-        """Whether the state began after retention: then nobody ever knew of what was before."""
-        applied = observed.counts(fields)["records"]
-        return applied in [
-            sum(record.offset >= start for record in records)
-            for partition, records in self.records.items()
-            if (start := self.starts[partition])
-        ]
-
-    async def _unread(self, reader: Reader, who: str) -> list[str]:
+    async def _unread(self, oracle: Oracle, reader: Reader, who: str) -> list[str]:
         """What a reader shows otherwise than the oracle counts."""
         for seconds in (0, 6):  # the second time, those who fell silent are known to be dead
-            for _ in range(6):
+            for _ in range(3):
                 await self.workers[0].pipeline.tick()
             snapshot = await reader.refresh(self.now_ms + 1000 * seconds)
         assert snapshot is not None
         if not snapshot.complete:
             return [f"{who}: {problem}" for problem in snapshot.problems]
-        wanted: dict[str, Any] = {"totals": {}, "hour": {}}
-        for partition in self.records:
-            fields = await RedisStore(self.client, self.prefix).load(partition)
-            if fields:
-                oracle = self._oracle(partition, fields)
-                wanted["totals"] |= oracle.lifetime()
-                wanted["hour"] |= oracle.span(START - 60 * MINUTE_MS, self.now_ms + MINUTE_MS)
-        return [f"{who}: {line}" for line in observed.differences(wanted, shown(snapshot, self.now_ms))]
+        wanted = {"totals": oracle.lifetime(), "hour": oracle.span(*self.hour)}
+        return [f"{who}: {line}" for line in observed.differences(wanted, shown(snapshot, self.family, self.hour))]
 
 
-def shown(snapshot: Snapshot, now_ms: int) -> dict[str, Any]:
-    """The cells that a snapshot holds, as the oracle names them; where nothing is folded away, rollups are whole."""
-    totals: dict[Any, int] = {}
-    hour: dict[Any, int] = {}
-    stretch = START - 60 * MINUTE_MS, now_ms + MINUTE_MS
-    for family, state in snapshot.families.items():
-        cells, buckets, registers = observed.columns(family)
-        totals |= observed.table(state.names, state.totals, cells)
-        rollup = snapshot._rollup(family, stretch)
-        series = rollup.series
-        for array, known in ((rollup.cells, cells), (rollup.buckets, buckets), (rollup.registers, registers)):
-            hour |= observed.table([(s.app, s.environment, s.dimension, s.value) for s in series], array, known)
-    return {"totals": totals, "hour": hour}
+def shown(snapshot: Snapshot, family: str, stretch: tuple[int, int]) -> dict[str, Any]:
+    """The cells that a snapshot holds of a family, as the oracle names them."""
+    rollup, state = snapshot._rollup(family, stretch), snapshot.families[family]
+    series = [(one.app, one.environment, one.dimension, one.value) for one in rollup.series]
+    arrays = zip((rollup.cells, rollup.buckets, rollup.registers), observed.columns(family), strict=True)
+    hour = [observed.table(series, array, columns) for array, columns in arrays]
+    totals = observed.table(state.names, state.totals, observed.columns(family)[0])
+    return {"totals": totals, "hour": hour[0] | hour[1] | hour[2]}
 
 
 class Worker:
@@ -278,7 +263,7 @@ class Worker:
 
     def __init__(self, world: World, number: int) -> None:
         self.world, self.rng = world, world.rng
-        self.log = FakeLog(world.records)  # type: ignore[arg-type]
+        self.log = FakeLog({world.partition: world.records})  # type: ignore[dict-item]
         self.log.starts = world.starts
         self._held: list[Batch] = []
         settings = PipelineSettings(worker=f"w{number}", pseudonym=hash64, key_fingerprint="", checkpoint_seconds=0.5)
@@ -297,25 +282,24 @@ class Worker:
             if batch := self._next():
                 await self._alive(self.pipeline.feed(batch))
         await self._alive(self.pipeline.tick())
-        self.world.letters |= {(letter.partition, letter.record.offset) for letter in self.log.written}
+        self.world.letters |= {letter.record.offset for letter in self.log.written}
 
     async def done(self) -> bool:
         """Whether all records are stored, as far as the store says."""
-        wanted = {partition: records[-1].offset + 1 for partition, records in self.world.records.items() if records}
-        stored = await RedisStore(self.world.client, self.world.prefix).next_offsets(list(wanted))
-        return stored == wanted and all(self.log.lag(partition) == 0 for partition in wanted)
+        world = self.world
+        stored = await world.store.next_offsets([world.partition])
+        return stored == {world.partition: world.records[-1].offset + 1} and self.log.lag(world.partition) == 0
 
     async def _join(self) -> None:
-        partitions = list(self.world.records)
-        for partition, offset in (await self.pipeline.positions(partitions)).items():
+        for partition, offset in (await self.pipeline.positions([self.world.partition])).items():
             await self.log.seek(partition, offset)
 
     def _next(self) -> Batch | None:
         """What comes in: whole, in part, not at all, or what was held back before."""
-        partition, chance = self.rng.choice(list(self.world.records)), self.rng.random()
+        chance = self.rng.random()
         if self._held and chance < 0.3:
             return self._held.pop(self.rng.randrange(len(self._held)))
-        batch = self.log.fetch(partition, self.rng.randint(1, 40))
+        batch = self.log.fetch(self.world.partition, self.rng.randint(1, 40))
         if batch is None or self.world.calm or chance < 0.8:
             return batch
         if chance < 0.87:

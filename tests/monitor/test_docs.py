@@ -16,6 +16,7 @@ from streams.metrics.registry import catalogue
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 PRODUCERS = (ROOT / "docs/producers.md").read_text()
+PAGES = [ROOT / "README.md", *(page for page in sorted((ROOT / "docs").rglob("*.md")) if page.name != "settings.md")]
 FAMILIES = {family.name: family.event for family in catalogue().families}
 
 
@@ -31,12 +32,15 @@ def test_a_left_over_schema_is_stale(tmp_path: Path) -> None:
     assert "docs/schemas/gone.json" in docs.stale(tmp_path)
 
 
-@pytest.mark.parametrize("text", [README, PRODUCERS], ids=["README.md", "producers.md"])
-def test_named_settings_and_links_exist(text: str) -> None:
-    """Every XMON_ name is a setting, and every link to a file leads somewhere."""
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_names_exists(page: Path) -> None:
+    """Every XMON_ name is a setting, and every link to a file and every path of ours leads somewhere."""
+    text = page.read_text()
     assert unknown_names(dict.fromkeys(re.findall(r"XMON_\w+", text), "")) == []
     for link in re.findall(r"\]\((?!http)([^)]+)\)", text):
-        assert (ROOT / link).exists() or (ROOT / "docs" / link).exists()
+        assert (page.parent / link).exists(), link
+    for path in re.findall(r"`((?:streams|alerts|monitor|tests|docs|deploy)/[\w/.-]+)`", text):
+        assert (ROOT / path).exists(), path
 
 
 @pytest.mark.parametrize("text", [README, PRODUCERS], ids=["README.md", "producers.md"])

@@ -13,7 +13,7 @@ from tests.monitor.fake_snapshot import FakeSource
 
 async def test_open_event_streams_end_with_the_server(caplog: pytest.LogCaptureFixture) -> None:
     """A page that stays open neither delays the end nor leaves a traceback in the log."""
-    stop, app = asyncio.Event(), create_app(FakeSource())  # type: ignore[arg-type]
+    stop, app = asyncio.Event(), create_app(FakeSource())
     with bind("127.0.0.1", 0, "XMON_SERVE_PORT") as listening, caplog.at_level(logging.WARNING):
         port = listening.getsockname()[1]
         serving = asyncio.create_task(serve_http(app, listening, stop, app.state.live.close))

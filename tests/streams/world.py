@@ -4,9 +4,10 @@ from typing import Any
 
 from streams.metrics.catalogue import Catalogue
 from streams.metrics.registry import catalogue
-from streams.pipeline import Pipeline, PipelineSettings
+from streams.pipeline import Pipeline
 from streams.reading.reader import SHOWN_VALUES, Reader
 from streams.reading.snapshot import Snapshot
+from streams.runner import PipelineSettings
 from streams.state.keys import PartitionId
 from streams.state.memory_store import MemoryStore
 from streams.windows.uniques import hash64
