@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Collection, Coroutine
 from contextlib import AsyncExitStack
+from importlib.metadata import version
 from typing import Any, Literal
 
 import httpx
@@ -133,6 +134,7 @@ async def pipeline_settings(settings: Settings, client: Client) -> PipelineSetti
     )
     return PipelineSettings(
         worker=f"{socket.gethostname()}-{os.getpid()}",
+        version=version("experience-monitor"),
         policy=policy,
         pseudonym=keyed(key),
         key_fingerprint=fingerprint(key),

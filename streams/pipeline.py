@@ -88,7 +88,7 @@ class Pipeline:
     async def _announce(self) -> None:
         self._sequence += 1
         partitions = tuple(runner.status() for runner in self._runners.values())
-        status = WorkerStatus(self._settings.worker, self._sequence, partitions)
+        status = WorkerStatus(self._settings.worker, self._settings.version, self._sequence, partitions)
         try:
             await self._board.announce(self._settings.worker, status.encode(), ANNOUNCED_FOR_SECONDS)
         except StoreUnavailable as error:

@@ -48,6 +48,7 @@ class PipelineSettings:
     """What a worker computes and how often it writes."""
 
     worker: str
+    version: str = ""
     policy: Policy = field(default_factory=Policy)
     pseudonym: Pseudonym
     key_fingerprint: str
@@ -154,7 +155,7 @@ class Runner:
         first, last = await self._log.bounds(self.partition)
         expected = self._expected(ledger)
         if last < expected:
-            self._stand_still(f"the log ends at {last}, the stored state at {expected}: the topic was created anew")
+            self._stand_still(f"the log ends at {last}, the stored state at {expected}: the topic was created anew. {HINT}")
             return False
         if first > expected:
             if not await self._apply(ledger):

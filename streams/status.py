@@ -23,6 +23,7 @@ class WorkerStatus:
     """One worker with its partitions. `sequence` grows: a reader sees by its own clock whether a worker still speaks."""
 
     worker: str
+    version: str
     sequence: int
     partitions: tuple[PartitionStatus, ...]
 
@@ -35,4 +36,4 @@ def decode_status(content: bytes) -> WorkerStatus:
     """The inverse of `encode`."""
     found = json.loads(content)
     partitions = tuple(PartitionStatus(**partition) for partition in found["partitions"])
-    return WorkerStatus(found["worker"], found["sequence"], partitions)
+    return WorkerStatus(found["worker"], found["version"], found["sequence"], partitions)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from streams.metrics.stored import Layout
-from streams.reading.replica import Names, Replica
+from streams.reading.replica import NOBODY, Names, Replica
 from streams.reading.snapshot import FamilyState, Partial
 
 Array = np.ndarray
@@ -19,10 +19,14 @@ class FamilyReader:
         self.names = Names()
         self._highest = np.zeros((0, layout.cells), dtype=np.int64)
         self._shown: dict[tuple[str, str, str], set[str]] = {}
+        self._renamed = 0
+        size = layout.cell[layout.counters[0].name] if layout.counters else slice(0, None)
+        self._size = size  # the columns that say how large a value is
 
     def state(self, all_replicas: Iterable[Replica], most: int, *, complete_once: bool) -> FamilyState:
         """The family over these partitions. Until data has once been complete, counters are held back: they would step."""
         replicas = [replica for replica in all_replicas if replica.names is self.names]
+        self._forget(replicas)
         names = tuple(self.names.names)
         partials = tuple(Partial(dict(r.minutes), dict(r.panes), r.folded_until) for r in replicas)
         totals = self._totals(replicas, len(names))
@@ -31,6 +35,14 @@ class FamilyReader:
         if not complete_once:
             totals = np.zeros_like(totals)
         return FamilyState(self.layout, names, shown, partials, totals, waiting, oldest)
+
+    def _forget(self, replicas: list[Replica]) -> None:
+        """Rows of series that no partition knows any more are free for others."""
+        renamed = sum(replica.renamed for replica in replicas)
+        if renamed != self._renamed:
+            self._renamed = renamed
+            gone = self.names.keep(set().union(*(replica.rows() for replica in replicas)))
+            self._highest[[row for row in gone if row < len(self._highest)]] = 0
 
     def _totals(self, replicas: list[Replica], size: int) -> Array:
         found = np.zeros((size, self.layout.cells), dtype=np.int64)
@@ -44,11 +56,11 @@ class FamilyReader:
         return found
 
     def _choose(self, totals: Array, most: int) -> Array:
-        """bool[names]: the largest values of each dimension; a value once shown stays."""
-        shown = np.ones(len(self.names.names), dtype=bool)
+        """bool[names]: the largest values of each dimension; a value once shown stays until no partition knows it."""
+        shown = np.array([name is not NOBODY for name in self.names.names], dtype=bool)
         groups: dict[tuple[str, str, str], list[int]] = {}
         for row, name in enumerate(self.names.names):
-            if name.dimension != "all":
+            if name is not NOBODY and name.dimension != "all":
                 groups.setdefault(name[:3], []).append(row)
         for group, rows in groups.items():
             if len(rows) > most:
@@ -56,8 +68,8 @@ class FamilyReader:
         return shown
 
     def _choose_in(self, group: tuple[str, str, str], rows: list[int], totals: Array, most: int, shown: Array) -> None:
-        chosen = self._shown.setdefault(group, set())
-        for row in sorted(rows, key=lambda row: (-int(totals[row].max(initial=0)), row)):
+        chosen = self._shown[group] = self._shown.get(group, set()) & {self.names.names[row].value for row in rows}
+        for row in sorted(rows, key=lambda row: (-int(totals[row, self._size].sum()), row)):
             if len(chosen) >= most:
                 break
             chosen.add(self.names.names[row].value)

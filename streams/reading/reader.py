@@ -36,7 +36,7 @@ class Reader:
         self._families = {family.name: FamilyReader(Layout(family.figures)) for family in catalogue.families}
         self._replicas: dict[PartitionId, Replica] = {}
         self._workers = Workers()
-        self._up = False
+        self._up = self._failed = False
         self._clock = clock
         self._at_ms = 0
         self._complete_once = False
@@ -46,9 +46,9 @@ class Reader:
         try:
             await self._read(now_ms)
         except StoreUnavailable:
-            self._up = False
+            self._up, self._failed = False, True
             return self.snapshot
-        self._up, self._at_ms = True, now_ms
+        self._up, self._failed, self._at_ms = True, False, now_ms
         problems = tuple(self._workers.problems(self._replicas, now_ms))
         self._complete_once = self._complete_once or not problems
         families = {
@@ -84,7 +84,7 @@ class Reader:
         )
 
     def _problems(self) -> tuple[str, ...]:
-        if not self._up:
+        if self._failed:
             return ("the store of figures does not answer",)
         return self.snapshot.problems if self.snapshot else ("nothing has been read yet",)
 

@@ -11,7 +11,7 @@ import numpy as np
 from streams.metrics.stored import Layout
 from streams.state.keys import PartitionId
 from streams.windows import time
-from streams.windows.pane import Rows, decode
+from streams.windows.pane import BLOCKS, Rows, decode
 from streams.windows.series import Name, read_names
 from streams.windows.storage import (
     HEAD,
@@ -26,6 +26,7 @@ from streams.windows.storage import (
 
 Array = np.ndarray
 ATTEMPTS = 3
+NOBODY = Name("", "", "", "")  # of a row that was given back
 
 
 class StateSource(Protocol):
@@ -38,19 +39,35 @@ class StateSource(Protocol):
 
 
 class Names:
-    """Every series of a family that any partition has told of ↔ rows of the reader's arrays."""
+    """Every series of a family that any partition knows ↔ rows of the reader's arrays."""
 
     def __init__(self) -> None:
         self.names: list[Name] = []
         self._rows: dict[Name, int] = {}
+        self._free: list[int] = []
 
     def row(self, name: Name) -> int:
         """The row of a series, given out when it is first asked for."""
         row = self._rows.get(name)
         if row is None:
-            row = self._rows[name] = len(self.names)
-            self.names.append(name)
+            if self._free:
+                row = self._free.pop()
+                self.names[row] = name
+            else:
+                row = len(self.names)
+                self.names.append(name)
+            self._rows[name] = row
         return row
+
+    def keep(self, rows: set[int]) -> list[int]:
+        """Gives back all other rows, and returns them. Whoever forgets a series has not met it for a day, so nothing that
+        is still read lies in its row."""
+        gone = [name for name, row in self._rows.items() if row not in rows]
+        freed = [self._rows.pop(name) for name in gone]
+        for row in freed:
+            self.names[row] = NOBODY
+        self._free += freed
+        return freed
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +95,7 @@ class Replica:
     minutes: dict[int, Frame | None] = field(default_factory=dict)
     live: tuple[Array, Array, Array] | None = None
     _versions: Versions = field(default_factory=dict)
+    renamed: int = 0  # grows when series were met or forgotten
     _rows: dict[int, int] = field(default_factory=dict)  # the partition's series number → row
 
     async def refresh(self, source: StateSource, now_ms: int) -> None:
@@ -103,6 +121,7 @@ class Replica:
     def _reset(self) -> None:
         self.next, self.folded_until, self.live = -1, 0, None
         self.panes, self.totals, self.minutes, self._versions, self._rows = {}, {}, {}, {}, {}
+        self.renamed += 1
 
     def _take(self, head: Sequence[bytes | None], versions: Versions, contents: dict[tuple[int, int], bytes | None]) -> None:
         meta = json.loads(head[3] or b"{}")
@@ -112,15 +131,25 @@ class Replica:
         self.next, self.folded_until = int(head[0] or 0), folded_until
         self.watermark, self.counts = meta["watermark"], Counter(meta["counts"])
         self.counts["dropped_values"] = meta["dropped"]
-        for (kind, _), content in contents.items():
-            if kind == SERIES and content:
-                self._rows |= {number: self.names.row(name) for number, name, _ in read_names(content)}
+        for (kind, block), content in contents.items():
+            if kind == SERIES and content is not None:
+                self._name(block, content)
         for (kind, block), content in contents.items():
             self._put(kind, block, content)
         self.panes = {start: _present(start, blocks, versions) for start, blocks in self.panes.items() if start >= folded_until}
         self.totals = _present(TOTALS, self.totals, versions)
         self.live = self.live if (LIVE, 0) in versions else None
         self._versions = versions
+
+    def _name(self, block: int, content: bytes) -> None:
+        """The names of one block, and none of those it had before."""
+        self._rows = {number: row for number, row in self._rows.items() if number % BLOCKS != block}
+        self._rows |= {number: self.names.row(name) for number, name, _ in read_names(content)}
+        self.renamed += 1
+
+    def rows(self) -> set[int]:
+        """Rows of all series that the partition knows."""
+        return set(self._rows.values())
 
     def _put(self, kind: int, block: int, content: bytes | None) -> None:
         if content is None or kind == SERIES:

@@ -86,7 +86,7 @@ class Snapshot:
 
     def scopes(self) -> tuple[tuple[str, str], ...]:
         """Every (app, environment) that has figures, sorted."""
-        return tuple(sorted({name[:2] for family in self.families.values() for name in family.names}))
+        return tuple(sorted({name[:2] for family in self.families.values() for name in family.names if name.app}))
 
     def _read(self, name: str, stretch: Stretch, dimension: str) -> tuple[Reading, ...]:
         key = (name, *stretch, dimension)

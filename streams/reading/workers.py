@@ -57,7 +57,7 @@ class Workers:
     def health(self) -> tuple[WorkerHealth, ...]:
         """Who speaks, and what they hold."""
         return tuple(
-            WorkerHealth(h.status.worker, "", tuple(PartitionId(p.topic, p.number) for p in h.status.partitions))
+            WorkerHealth(h.status.worker, h.status.version, tuple(PartitionId(p.topic, p.number) for p in h.status.partitions))
             for h in sorted(self._heard.values(), key=lambda heard: heard.status.worker)
         )
 

@@ -13,7 +13,7 @@ from tests.e2e.story import assert_counted, publish, tell
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 EVENTS, KILLS, SEED = 100_000, 5, 20_260_302
-LATEST_KILL_SECONDS = 1.0  # after events began to come: while they are read, applied and written
+LATEST_KILL_SECONDS = 0.8  # after events began to come: while they are read, applied and written
 
 
 def test_a_hundred_thousand_events_are_counted_exactly_through_five_kills(monitor: Monitor) -> None:
@@ -34,16 +34,18 @@ def test_a_hundred_thousand_events_are_counted_exactly_through_five_kills(monito
             worker.kill9()
             before = serve.newer().sum("xmon_records_total")
             worker.start()
-            if kill == KILLS // 2:
+            if kill == KILLS - 1:
                 monitor.start("worker")
             publishing.result()
-            works_again(serve, before)
+            works_again(serve, before, cuts[kill + 1])
 
     assert_counted(serve.settled(EVENTS), records, monitor.topic_prefix)
 
 
-def works_again(serve: Process, before: float) -> None:
+def works_again(serve: Process, before: float, sent: int) -> None:
+    """Returns once something was applied after the kill, if anything was left to apply."""
+
     def goes_on() -> None:
-        assert serve.scrape().sum("xmon_records_total") > before
+        assert before < serve.scrape().sum("xmon_records_total") or before == sent
 
     eventually(goes_on, 60)

@@ -30,7 +30,7 @@ class Board:
 @pytest.fixture
 async def overheard() -> Overheard:
     board = Overheard(Board())
-    await board.announce("w1", WorkerStatus("w1", 1, (PARTITION,)).encode(), 15)
+    await board.announce("w1", WorkerStatus("w1", "1.0", 1, (PARTITION,)).encode(), 15)
     return board
 
 
@@ -43,7 +43,7 @@ async def get(path: str, board: Overheard, *, healthy: bool = True) -> Response:
 async def test_what_is_said_is_passed_on(overheard: Overheard) -> None:
     """The board behind it hears all."""
     assert overheard.board.heard == ("w1", 15)
-    assert overheard.status == WorkerStatus("w1", 1, (PARTITION,))
+    assert overheard.status == WorkerStatus("w1", "1.0", 1, (PARTITION,))
 
 
 async def test_health_is_in_the_body(overheard: Overheard) -> None:

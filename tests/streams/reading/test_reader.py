@@ -82,6 +82,26 @@ async def test_a_value_once_shown_stays() -> None:
     assert counted == {"/old": 2, "__other__": 11}
 
 
+async def test_values_are_as_large_as_they_are_often() -> None:
+    """One slow view does not take the place of many fast ones."""
+    world = World(PAGES, shown=1)
+    world.write(PAGES, {"page": "/slow", "duration_ms": 3_000_000}, *[{"page": "/fast", "duration_ms": 10}] * 50)
+    counted = by(await world.at(1000), "page_views", "page", statistic="count")
+    assert counted == {"/fast": 50, "__other__": 1}
+
+
+async def test_a_value_unseen_for_a_day_gives_its_place_to_another() -> None:
+    """What is shown follows what there is, without a restart."""
+    world = World(PAGES, shown=1)
+    world.write(PAGES, {"page": "/old"}, {"page": "/old"})
+    await world.at(1000)
+    for hour in range(1, 28):
+        await world.at(hour * 60 * MINUTE)
+        world.write(PAGES, *[{"page": "/new"}] * hour)
+    counted = by(await world.at(27 * 60 * MINUTE + 1000), "page_views", "page", statistic="count")
+    assert counted == {"/new": 27}
+
+
 async def test_no_samples_no_figure() -> None:
     """A figure at n = 0 is absent, never 0."""
     world = World(PAGES)
