@@ -63,7 +63,8 @@ class RedisStore:
         """The next offset that is stored after the call: the write stands if and only if it is the one in `fields`."""
         require_storable(fields)
         await self._write_minutes(partition, minutes)
-        await self._register(partition)  # before the script: a partition that is stored is never unknown to readers
+        # Before the script: a partition that is stored is never unknown to readers.
+        await self._register(partition, anew=expected is None)
         before = b"" if expected is None else b"%d" % expected
         stored = await self._checkpoint.run(
             self._client, self._keys.partition(partition), before, *chain.from_iterable(fields.items())
@@ -85,9 +86,9 @@ class RedisStore:
                 pipeline.set(self._keys.minute(partition, minute_ms), content, px=self._minutes_kept_ms)
             await pipeline.execute()
 
-    async def _register(self, partition: PartitionId) -> None:
+    async def _register(self, partition: PartitionId, *, anew: bool) -> None:
         now = self._clock()
-        if now - self._registered.get(partition, -REGISTER_EVERY_SECONDS) >= REGISTER_EVERY_SECONDS:
+        if anew or now - self._registered.get(partition, -REGISTER_EVERY_SECONDS) >= REGISTER_EVERY_SECONDS:
             await self._client.sadd(self._keys.partitions, str(partition))
             self._registered[partition] = now
 

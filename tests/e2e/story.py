@@ -4,8 +4,9 @@ import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import groupby, islice
+from dataclasses import dataclass, replace
+from heapq import heappop, heappush
+from itertools import count, groupby
 from typing import Any, Literal
 
 from tests.e2e.monitor import Monitor, Scrape
@@ -16,6 +17,7 @@ Counts = Mapping[str, Mapping[Labels, float]]  # sample of /metrics → values o
 
 SPAN_MS = 600_000  # of event time, so that minutes are folded meanwhile
 LATE_MS = 300_000
+STEPS = 20  # what belongs together lies up to this part of all apart: 30 s, so that a repeat is never late
 LOAD_BOUNDS_MS = (100, 250, 500, 1000, 2000, 3000, 5000, 8000, 15_000, 30_000)
 DIMENSIONS: Mapping[str, Sequence[str]] = {
     "page-load": ("page", "country", "device", "browser", "os", "release", "segment", "variant"),
@@ -63,25 +65,38 @@ class Told:
 
 
 def tell(seed: int, size: int, until_ms: int) -> list[Told]:
-    """So many records. Their order is that of their times, so that in any partition only those are late that shall be."""
-    return list(islice(_records(random.Random(seed), size, until_ms), size))
+    """So many records in the order of their times. What belongs together lies far apart, so that it must be remembered."""
+    rng = random.Random(seed)
+    told: list[Told] = []
+    later: list[tuple[int, int, Told]] = []  # when it is due, counted in records
+    order = count()
+    while len(told) < size:
+        at_ms = until_ms - SPAN_MS + SPAN_MS * len(told) // size
+        if later and later[0][0] <= len(told):
+            now = _at(heappop(later)[2], at_ms)
+        else:
+            now, *rest = (_at(record, at_ms) for record in _scene(rng, len(told)))
+            for step, record in enumerate(rest, 1):
+                heappush(later, (len(told) + step * rng.randrange(1, size // STEPS), next(order), record))
+        told.append(now)
+        if now.fate == "counted" and rng.random() < 0.02:
+            heappush(later, (len(told) + rng.randrange(size // STEPS), next(order), _spoilt(rng, now)))
+    return told
 
 
-def _records(rng: random.Random, size: int, until_ms: int) -> Iterator[Told]:
-    told = 0
-    while True:
-        scene = list(_scene(rng, told, until_ms - SPAN_MS + SPAN_MS * told // size))
-        if rng.random() < 0.02:
-            scene.append(_spoilt(rng, scene[-1]))
-        yield from scene
-        told += len(scene)
+def _at(told: Told, at_ms: int) -> Told:
+    """As of this moment; a duplicate is what it repeats."""
+    if told.fate == "duplicate":
+        return told
+    return replace(told, event=told.event | {"timestamp": at_ms - (LATE_MS if told.fate == "late" else 0)})
 
 
-def _scene(rng: random.Random, number: int, at_ms: int) -> Iterator[Told]:
+def _scene(rng: random.Random, number: int) -> Iterator[Told]:
+    """What happens to somebody, step by step."""
     key = f"k-{number}"
     country = rng.choice(("DE", "FR", "CH"))
     place = {"app": rng.choice(("shop", "bank")), "country": country, "release": rng.choice("123")}
-    event: Event = {"id": key, "timestamp": at_ms, **place} | ({"environment": "staging"} if country == "CH" else {})
+    event: Event = {"id": key, **place} | ({"environment": "staging"} if country == "CH" else {})
     kind = rng.choices(("view", "link", "phone", "contact"), (60, 10, 20, 10))[0]
     if kind == "view":
         session = f"s-{rng.randrange(5000)}"  # people come back
@@ -93,8 +108,7 @@ def _scene(rng: random.Random, number: int, at_ms: int) -> Iterator[Told]:
         yield Told("link-error", host, event | {"target": f"https://{host}/{number}", "reason": rng.choice(("http", "dns"))})
     elif kind == "contact":
         contact = {"contact": key, "queue": rng.choice(("orders", "returns"))}
-        queued_ms = at_ms - rng.randrange(60_000)
-        yield Told("contact", key, event | contact | {"id": f"{key}-q", "timestamp": queued_ms, "state": "queued"})
+        yield Told("contact", key, event | contact | {"id": f"{key}-q", "state": "queued"})
         yield Told("contact", key, event | contact | {"state": "answered"})
     else:
         session = {"session": key}
@@ -104,12 +118,12 @@ def _scene(rng: random.Random, number: int, at_ms: int) -> Iterator[Told]:
             yield Told("app-crash", key, event | session | {"id": f"{key}-{crash}", "kind": rng.choice(("crash", "anr"))})
 
 
-def _spoilt(rng: random.Random, last: Told) -> Told:
-    """The last record once more, or cut short, or one like it that comes too late."""
-    by_event_time = last.family in {"page-load", "link-error"}
+def _spoilt(rng: random.Random, told: Told) -> Told:
+    """A record once more, or cut short, or one like it that comes too late."""
+    by_event_time = told.family in {"page-load", "link-error"}
     fate = rng.choice(("duplicate", "refused", "late") if by_event_time else ("duplicate", "refused"))
-    late = {"id": f"{last.event['id']}-late", "timestamp": last.event["timestamp"] - LATE_MS}
-    return Told(last.family, last.key, last.event | (late if fate == "late" else {}), fate)
+    name = told.event["id"] if fate == "duplicate" else f"{told.event['id']}-{fate}"
+    return Told(told.family, told.key, told.event | {"id": name}, fate)
 
 
 def publish(monitor: Monitor, records: Sequence[Told]) -> None:

@@ -1,1 +1,1 @@
-"""Exactly once, tried hard: an independent oracle, a simulator of the protocol, its mutants, and real processes that are killed."""
+"""Exactly once, tried hard: an oracle, a simulator of the protocol, its mutants, and real processes that are killed."""

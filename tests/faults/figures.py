@@ -9,7 +9,7 @@ import math
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,11 +18,12 @@ Event = dict[str, Any]
 Column = tuple[str, str, object]
 Adds = list[tuple[Column, int]]
 
-EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_BYTES, MAX_SKEW_MS = 262_144, 300_000
 
-TEXTS = """id environment release page country device os browser segment channel variant location session user customer
- navigation view fingerprint type install queue topic team""".split()
+SHARED = ("id", "environment", "release", "page", "country", "device", "os", "browser", "segment", "channel", "variant")
+TEXTS = {*SHARED, "location", "session", "user", "customer"}
+OWN_TEXTS = {"navigation", "view", "fingerprint", "type", "install", "queue", "topic", "team"}
 ENUMS = {
     "app-crash": {"kind": ("crash", "anr", "hang", "non-fatal")},
     "app-session": {"status": ("started", "ended")},
@@ -37,7 +38,11 @@ ENUMS = {
 }
 MS, SECONDS, COUNT, STATUS = (0, 3_600_000), (0, 31_536_000), (0, 1_000_000_000), (0, 999)
 NUMBERS = {
-    "page-load": {"duration_ms": MS, "ttfb_ms": MS, "fcp_ms": MS, "lcp_ms": MS, "inp_ms": MS, "cls": (0, 100), "status": STATUS},
+    "page-load": {
+        **dict.fromkeys(("duration_ms", "ttfb_ms", "fcp_ms", "lcp_ms", "inp_ms"), MS),
+        "cls": (0, 100),
+        "status": STATUS,
+    },
     "app-session": {
         "duration_ms": MS,
         "cold_start_ms": MS,
@@ -48,9 +53,7 @@ NUMBERS = {
     },
     "app-crash": {},
     "link-error": {"status": STATUS},
-    "contact": {
-        f"{name}_seconds": SECONDS for name in ("wait", "talk", "hold", "wrap_up", "first_reply", "resolution")
-    },
+    "contact": {f"{name}_seconds": SECONDS for name in ("wait", "talk", "hold", "wrap_up", "first_reply", "resolution")},
 }
 REQUIRED = {"link-error": ("target",), "contact": ("contact", "state")}
 KNOWN = {
@@ -61,7 +64,7 @@ KNOWN = {
     "contact": {"contact", "queue", "topic", "team", "in_menu", "handed_over", "solvable_at_first_level"}
     | {*ENUMS["contact"], *NUMBERS["contact"]},
 }
-ENVELOPE = {"app", "timestamp", "synthetic", "attributes", *TEXTS[: TEXTS.index("navigation")]}
+ENVELOPE = {"app", "timestamp", "synthetic", "attributes", *TEXTS}
 
 DIMENSIONS = {
     "page-load": ("page", "country", "device", "browser", "os", "release", "segment", "variant"),
@@ -121,28 +124,31 @@ def unknown_fields(family: str, event: Event) -> int:
 
 
 def _wrong(family: str, event: Event) -> str:
-    for name in ("app", *REQUIRED.get(family, ())):
-        if name not in event:
-            return "missing_field"
-    for name, value in event.items():
-        if value is None and name not in ("app", *REQUIRED.get(family, ())):
-            continue
-        if name == "app" or name in TEXTS or name in REQUIRED.get(family, ()):
-            if not isinstance(value, str):
-                return "wrong_type"
-            if len(value) > (64 if name == "app" else 2048 if name == "target" else 128):
-                return "too_long"
-        if name in ENUMS.get(family, {}) and value not in ENUMS[family][name]:
-            return "not_allowed"
-        if name in NUMBERS[family]:
-            if isinstance(value, str | bool):
-                return "wrong_type"
-            if not math.isfinite(value):
-                return "not_finite"
-            low, high = NUMBERS[family][name]
-            if not low <= value <= high:
-                return "out_of_range"
+    """The first thing that is wrong; the generator makes one mistake at a time."""
+    required = ("app", *REQUIRED.get(family, ()))
+    if not all(name in event for name in required):
+        return "missing_field"
+    given = {name: value for name, value in event.items() if value is not None or name in required}
+    return next((reason for name, value in given.items() if (reason := _wrong_value(family, name, value))), "")
+
+
+def _wrong_value(family: str, name: str, value: Any) -> str:
+    if name in ENUMS.get(family, {}):
+        return "" if value in ENUMS[family][name] else "not_allowed"
+    if name in NUMBERS[family]:
+        return _wrong_number(value, *NUMBERS[family][name])
+    if name in TEXTS | OWN_TEXTS or name in ("app", *REQUIRED.get(family, ())):
+        longest = {"app": 64, "target": 2048}.get(name, 128)
+        return "wrong_type" if not isinstance(value, str) else "too_long" if len(value) > longest else ""
     return ""
+
+
+def _wrong_number(value: Any, low: float, high: float) -> str:
+    if isinstance(value, str | bool):
+        return "wrong_type"
+    if not math.isfinite(value):
+        return "not_finite"
+    return "" if low <= value <= high else "out_of_range"
 
 
 def enrich(family: str, event: Event) -> None:

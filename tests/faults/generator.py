@@ -1,10 +1,10 @@
-"""Events as producers send them on a bad day: twice, out of order, too late, broken, without ids. The same seed, the same events."""
+"""Events as producers send them on a bad day: twice, out of order, too late, broken, without ids. One seed, one story."""
 
 import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
 
@@ -127,7 +127,8 @@ def _common(rng: random.Random, sessions: int) -> dict[str, Any]:
 
 
 def _page_load(rng: random.Random, _: int) -> dict[str, Any]:
-    page = rng.choice([{"page": f"/p{rng.randint(0, 5)}"}, {"url": f"https://shop.example/orders/{rng.randint(0, 99)}?x=1#y"}, {}])
+    url = f"https://shop.example/orders/{rng.randint(0, 99)}?x=1#y"
+    page = rng.choice([{"page": f"/p{rng.randint(0, 5)}"}, {"url": url}, {}])
     vitals: dict[str, Any] = {
         "ttfb_ms": rng.choice([None, 800, rng.randint(1, 3000)]),
         "fcp_ms": rng.choice([None, rng.lognormvariate(7, 1)]),
@@ -222,4 +223,4 @@ def _json(event: dict[str, Any]) -> bytes:
 
 def _rfc_3339(at: int) -> str:
     seconds, ms = divmod(at, 1000)
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime(f"%Y-%m-%dT%H:%M:%S.{ms:03d}+00:00")
+    return datetime.fromtimestamp(seconds, UTC).strftime(f"%Y-%m-%dT%H:%M:%S.{ms:03d}+00:00")

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Self
 from zlib import crc32
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from redis import Redis
 from redis.exceptions import RedisError
@@ -173,25 +173,21 @@ class Site:
 
     # -- the judgement
 
-    def oracles(self) -> dict[Place, Oracle]:
-        """Counted from the topics, read back in the order of their offsets."""
-        found = {}
-        for place in self.places():
-            found[place] = Oracle(place[0], pseudonym)
-            found[place].apply(self.reader.records(self.monitor.topic(place[0]), place[1]))
-        return found
-
     def differences(self, from_ms: int, to_ms: int) -> list[str]:
         """Everything that Redis, the API, `/metrics` and the dead letters say otherwise than the oracle."""
-        oracles = self.oracles()
+        logs = {place: list(self.reader.records(self.monitor.topic(place[0]), place[1])) for place in self.places()}
+        oracles = {place: Oracle(place[0], pseudonym) for place in logs}
+        for place, records in logs.items():
+            oracles[place].apply(records)
         found = [line for place, oracle in oracles.items() for line in self._in_redis(place, oracle)]
         found += self._settle()
         scrape = self.serve.scrape()
         found += _unequal("/metrics", metrics_wanted(oracles), metrics_found(scrape))
         found += _unequal("/metrics", self._health(oracles), _streams(scrape))
         low, high = from_ms // MINUTE_MS * MINUTE_MS, -(-to_ms // MINUTE_MS) * MINUTE_MS
-        found += _unequal("API", span_wanted(oracles, low, high), self._span(low, high))
-        return found + self._letters()
+        said, asked = self._span(low, high)
+        wanted = {key: n for key, n in span_wanted(oracles, low, high).items() if (key[0], key[3]) in asked}
+        return found + _unequal("API", wanted, said) + self._letters(logs)
 
     def _settle(self) -> list[str]:
         """Waits until the page knows all that is stored, and calls it complete; where it does not, what is missing."""
@@ -229,35 +225,35 @@ class Site:
                     found[f"xmon_{names[kind]}_total", self.monitor.topic(family)] += n
         return {key: float(n) for key, n in found.items() if n}
 
-    def _span(self, from_ms: int, to_ms: int) -> dict[Any, float]:
-        found = {}
+    def _span(self, from_ms: int, to_ms: int) -> tuple[dict[Any, float], set[tuple[str, str]]]:
+        """What the API says of counters and distributions, as totals and by a dimension that is drawn; and what was asked."""
+        found, asked = {}, set()
         for name, figure in catalogue().figures.items():
             if not isinstance(figure, CounterRow | Distribution):
                 continue
-            for by in ("all", *figure.dimensions):
+            for by in ("all", self.rng.choice(figure.dimensions)):
+                asked.add((name, by))
                 question = {"figure": name, "from": from_ms, "to": to_ms, "by": by}
                 for reading in self.serve.json("/api/v1/figures", **question)["readings"]:
                     if reading["statistic"] in ("count", "mean"):
                         value = reading["value"] if reading["statistic"] == "count" else reading["n"]
-                        labels = tuple(reading["labels"].values())
-                        found[name, *reading["series"].values(), labels] = value
-        return found
+                        found[name, *reading["series"].values(), tuple(reading["labels"].values())] = value
+        return found, asked
 
-    def _letters(self) -> list[str]:
+    def _letters(self, logs: dict[Place, list[Raw]]) -> list[str]:
         """Refused records that are not in the dead-letter topic."""
-        letters, lines = self.monitor.topic("dead-letter"), []
         written = {
-            tuple(message[name] for name in ("topic", "partition", "offset"))
+            tuple(letter[name] for name in ("topic", "partition", "offset"))
             for partition in range(PARTITIONS)
-            for message in self.reader.headers(letters, partition)
+            for letter in self.reader.headers(self.monitor.topic("dead-letter"), partition)
         }
-        for family, partition in self.places():
-            topic = self.monitor.topic(family)
-            for record in self.reader.records(topic, partition):
-                refused = read(family, record.value, record.timestamp)[0] is None
-                if refused and (topic, str(partition), str(record.offset)) not in written:
-                    lines.append(f"{topic}:{partition}: no dead letter for offset {record.offset}")
-        return lines
+        refused = {
+            (self.monitor.topic(family), str(partition), str(record.offset))
+            for (family, partition), records in logs.items()
+            for record in records
+            if read(family, record.value, record.timestamp)[0] is None
+        }
+        return [f"no dead letter for {':'.join(record)}" for record in sorted(refused - written)[:8]]
 
 
 FAULTS: dict[str, Callable[[Site], None]] = {
@@ -281,7 +277,7 @@ class Publishing:
         self._thread = threading.Thread(target=self._publish)
         self.sent = 0
 
-    def __enter__(self) -> "Publishing":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -312,7 +308,15 @@ class Log:
         self._ends = Consumer(self._settings)
 
     def end(self, topic: str, partition: int) -> int:
-        return self._ends.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)[1]
+        """Of the log, by the broker; one that has just come back is asked again."""
+        deadline = time.monotonic() + CATCH_UP_SECONDS
+        while True:
+            try:
+                return self._ends.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1]
+            except KafkaException:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(LOOK_SECONDS)
 
     def records(self, topic: str, partition: int) -> Iterator[Raw]:
         for message in self._messages(topic, partition):

@@ -31,14 +31,13 @@ TOPIC_PREFIX = "experience."
 TOPICS = catalogue().topics(TOPIC_PREFIX)
 RECORDS, STEP_MS = 100, 6000  # over ten minutes of event time: minutes are folded, panes deleted
 STEPS = 40
-SHARES = {"lost": 0.06, "reply lost": 0.06, "late": 0.06, "half": 0.04, "killed": 0.03, "others": 0.12}
+SHARES = {"lost": 0.06, "reply lost": 0.06, "late": 0.06, "half": 0.04, "killed": 0.03, "others": 0.12, "fall back": 0.02}
+ANY_CALL = ("lost", "killed", "others", "fall back")  # what may become of a read too
 MOST_CALM = 400  # turns in which the end must be reached
 
-Keys = dict[bytes, bytes]
 
-
-class Killed(BaseException):  # noqa: N818 - a worker that is killed raises nothing that its code may catch
-    """The worker whose call this was is no more."""
+class Killed(BaseException):
+    """The worker whose call this was is no more. No code of its may catch that."""
 
 
 @dataclass
@@ -55,7 +54,7 @@ class World:
     calm: bool = False
     faults: list[str] = field(default_factory=list)
     _late: list[Callable[[], Awaitable[object]]] = field(default_factory=list)
-    _dumps: list[dict[bytes, Keys]] = field(default_factory=list)
+    _dumps: list[dict[bytes, bytes | None]] = field(default_factory=list)
     _calling: list["Worker"] = field(default_factory=list)  # whose call is under way, the innermost last
 
     def __post_init__(self) -> None:
@@ -146,6 +145,8 @@ class World:
             self._calling.append(who)
             await self.step()
             self._calling.remove(who)
+        if fate == "fall back":
+            await self.fall_back()
         if fate == "killed":
             await (do() if self.rng.random() < 0.5 else self._nothing())
             await self._remember()
@@ -165,7 +166,7 @@ class World:
     def _fate(self, writes: bool) -> str:
         if self.calm:
             return ""
-        shares = {name: share for name, share in self.shares.items() if writes or name in ("lost", "killed", "others")}
+        shares = {name: share for name, share in self.shares.items() if writes or name in ANY_CALL}
         fate = self.rng.choices([*shares, ""], [*shares.values(), 1 - sum(shares.values())])[0]
         self.faults += [fate] if fate else []
         return fate
@@ -180,12 +181,16 @@ class World:
 
     async def dump(self) -> None:
         """Keeps what all partitions are at this moment."""
-        keys = await self.client.keys(f"{self.prefix}:{{{TOPIC_PREFIX}*")
+        keys = await self._keys()
         async with self.client.pipeline(transaction=False) as pipeline:
             for key in keys:
                 pipeline.dump(key)
             contents = await pipeline.execute() if keys else []
         self._dumps = [*self._dumps[-3:], dict(zip(keys, contents, strict=True))]
+
+    async def _keys(self) -> list[bytes]:
+        """Partitions with their minutes, and the set of their names."""
+        return [*await self.client.keys(f"{self.prefix}:{{{TOPIC_PREFIX}*"), f"{self.prefix}:partitions".encode()]
 
     async def fall_back(self) -> None:
         """Redis is what it was some writes ago, as after a power cut."""
@@ -194,10 +199,11 @@ class World:
         self.faults.append("fell back")
         dump = self.rng.choice(self._dumps)
         async with self.client.pipeline(transaction=True) as pipeline:
-            for key in await self.client.keys(f"{self.prefix}:{{{TOPIC_PREFIX}*"):
+            for key in await self._keys():
                 pipeline.delete(key)
             for key, content in dump.items():
-                pipeline.restore(key, 0, content)
+                if content is not None:
+                    pipeline.restore(key, 0, content)
             await pipeline.execute()
 
     def _age(self) -> None:
@@ -320,9 +326,7 @@ class Wire:
     def __init__(self, world: World, worker: Worker, store: RedisStore) -> None:
         self._world, self._worker, self._store = world, worker, store
 
-    async def _call(
-        self, do: Callable[[], Awaitable[Any]], half: Callable[[], Awaitable[Any]] | None = None
-    ) -> Any:
+    async def _call(self, do: Callable[[], Awaitable[Any]], half: Callable[[], Awaitable[Any]] | None = None) -> Any:
         return await self._world.call(self._worker, do, half)
 
     async def next_offsets(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, int]:

@@ -27,9 +27,7 @@ MOST_SEEDS = 150
 MakeStore = Callable[[Redis, str], RedisStore]
 
 
-async def caught(
-    client: Redis, make_store: MakeStore = RedisStore, watch: list[World] | None = None, **more: float
-) -> None:
+async def caught(client: Redis, make_store: MakeStore = RedisStore, watch: list[World] | None = None, **more: float) -> None:
     """Passes at the first seed that ends with a difference, or in an error; fails when none does. `more`: faults to prefer."""
     for seed in range(MOST_SEEDS):
         world = World(seed, client, f"mutant-{uuid.uuid4().hex[:12]}", make_store, {**SHARES, **more})
@@ -159,3 +157,16 @@ async def test_dead_letters_after_the_checkpoint(client: Redis, monkeypatch: pyt
 
     monkeypatch.setattr(Runner, "_checkpoint", later)
     await caught(client, killed=0.2)
+
+
+async def test_a_partition_that_is_named_to_readers_once(client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Redis that lost its beginning has lost the name too: a partition stored anew without it is seen by nobody."""
+    register = RedisStore._register
+    monkeypatch.setattr(RedisStore, "_register", lambda self, partition, **_: register(self, partition, anew=False))
+    await caught(client)
+
+
+async def test_a_reader_that_keeps_what_a_rollback_took(client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Totals from before the rollback, beside panes that are open again, count twice, and counters never come down."""
+    monkeypatch.setattr("streams.reading.replica._present", lambda _kind, blocks, _versions: blocks)
+    await caught(client, **{"fall back": 0.1})
