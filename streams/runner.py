@@ -230,13 +230,16 @@ class Runner:
 
     async def _until_available(self, what: str, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
         """Repeats a call to the store until it answers; None when the partition is no longer ours."""
-        pause = FIRST_PAUSE_SECONDS
+        pause, problem = FIRST_PAUSE_SECONDS, ""
         while not self.closed:
             try:
-                return await ask()
+                answer = await ask()
             except StoreUnavailable as error:
-                self._problem = f"{what}: {error}"
+                problem = self._problem = f"{what}: {error}"
                 log.warning("%s: %s failed, trying again: %s", self.partition, what, error)
+            else:
+                self._problem = "" if self._problem == problem else self._problem
+                return answer
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         return None

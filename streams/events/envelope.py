@@ -14,6 +14,7 @@ from typing_extensions import TypedDict  # pydantic asks for this one below Pyth
 
 MAX_EPOCH_MS = 253_402_300_799_999  # the end of the year 9999
 
+DEFAULT_ENVIRONMENT = "production"
 Clock = Literal["event", "arrival"]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Text = Annotated[str, StringConstraints(max_length=128)] | None

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from streams.events.envelope import DEFAULT_ENVIRONMENT
 from streams.windows.uniques import hash64
 
 Array = np.ndarray
@@ -90,6 +91,16 @@ class Columns:
             return np.array([index.get(value, 0) for value in self.values(field)], dtype=np.int64)
 
         return self._cached((field, "codes", values), make)
+
+    def scopes(self) -> Array:
+        """uint64: a hash of each event's app and environment."""
+
+        def make() -> Array:
+            found = list(zip(self.values("app"), self.values("environment"), strict=True))
+            known = {scope: hash64(f"{scope[0]}\n{scope[1] or DEFAULT_ENVIRONMENT}") for scope in set(found)}
+            return np.array([known[scope] for scope in found], dtype=np.uint64)
+
+        return self._cached("scopes", make)
 
     def hashes(self, *fields: str) -> tuple[Array, Array]:
         """(uint64 keyed hash of the first of the fields that is there, bool whether there is one)."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.windows.series import DEFAULT_ENVIRONMENT
+from streams.events.envelope import DEFAULT_ENVIRONMENT
 from streams.windows.time import PANE_MS
 from streams.windows.uniques import hash64
 

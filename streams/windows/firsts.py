@@ -24,7 +24,8 @@ class Firsts:
         del closed_until
         kept = np.flatnonzero(~late)
         columns, times = columns.take(kept), times[kept]
-        sessions, known = columns.hashes("session", "install", "user")
+        people, known = columns.hashes("session", "install", "user")
+        sessions = people ^ columns.scopes()  # one person's sessions in two apps are two
         for name, rule in self._kinds.items():
             first = columns.equals(rule[0], *rule[1]).copy() if rule else np.ones(kept.size, dtype=bool)
             asked = np.flatnonzero(first & known)

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from streams.events.envelope import DEFAULT_ENVIRONMENT
 from streams.windows.pane import BLOCKS
 from streams.windows.time import HOUR_MS
 
 Array = np.ndarray
-UNKNOWN, OTHER, DEFAULT_ENVIRONMENT = "unknown", "__other__", "production"
+UNKNOWN, OTHER = "unknown", "__other__"
 KEEP_HOURS = 24
 NONE = -1  # a value that was not admitted
 _NEW = -2

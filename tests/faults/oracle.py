@@ -105,6 +105,7 @@ class Oracle:
 
     def _adds(self, event: Event, at: int) -> figures.Adds:
         who = next((event[name] for name in ("session", "install", "user") if event.get(name)), None)
+        who = who and (event["app"], event.get("environment") or "production", who)
         if self.family == "page-load":
             return figures.page_load(event)
         if self.family == "link-error":

@@ -125,12 +125,24 @@ class World:
     async def _end(self) -> None:
         """A worker alone, without faults but for what is still under way, until everything is stored."""
         self.calm = True
-        self.workers = [Worker(self, -1)]
-        await self.workers[0].join()
+        await self._alone(Worker(self, -1))
+        await self._until_done(fall_back=True)
+        self.calm, self.shares = False, {"lost": 0.4}  # the store comes and goes while there is nothing more to do
+        await self._alone(Worker(self, -2))
+        for _ in range(4):
+            await self.workers[0].pipeline.tick()
+        self.calm = True
+        await self._until_done(fall_back=False)
+
+    async def _alone(self, worker: "Worker") -> None:
+        self.workers = [worker]
+        await worker.join()
+
+    async def _until_done(self, *, fall_back: bool) -> None:
         for turn in range(MOST_CALM):
             if self._late and turn % 3 == 0:
                 await self._late.pop(self.rng.randrange(len(self._late)))()
-            if turn == 5:
+            if turn == 5 and fall_back:
                 await self.fall_back()
             await self.workers[0].turn()
             if turn > 12 and not self._late and await self.workers[0].done():

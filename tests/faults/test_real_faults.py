@@ -6,6 +6,7 @@ The long form: `make faults`, with XMON_FAULT_EVENTS=300000 XMON_FAULT_RUNS=10 X
 import os
 import random
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -21,7 +22,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 EVENTS = int(os.environ.get("XMON_FAULT_EVENTS", "20000"))
 RUNS = int(os.environ.get("XMON_FAULT_RUNS", "0"))
 EACH = int(os.environ.get("XMON_FAULTS_EACH", "6"))
-PUBLISH_SECONDS = 22.0
+PUBLISH_SECONDS, PAUSE_SECONDS = 22.0, 1.5  # for all events; between two faults, at most
 SHORT = ("redis kill -9", "worker kill -9", "redis cut", "worker frozen")
 
 Told = Callable[[str], None]
@@ -44,6 +45,7 @@ def survive(site: Site, seed: int, faults: Sequence[str], seconds: float, tell: 
     tell(f"\nseed {seed}, {EVENTS} events")
     with Publishing(site.kafka.bootstrap, site.monitor.topic, events, EVENTS, seconds):
         for fault in faults:
+            time.sleep(site.rng.uniform(0, PAUSE_SECONDS))
             tell(f"  {site.inflict(fault)}")
     site.catch_up()
     if site.ended:

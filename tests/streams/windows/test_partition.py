@@ -207,3 +207,16 @@ def test_another_layout_is_refused() -> None:
     fields = stored(ledger)
     with pytest.raises(Exception, match="layout"):
         fresh(lateness_ms=60_000).restore(fields)
+
+
+def test_a_session_of_two_apps_is_a_session_of_each() -> None:
+    """Nothing is ever known across apps or environments."""
+    ledger = fresh("app-session")
+    scopes = [("a", "production"), ("a", None), ("a", "test"), ("b", None)]
+    ledger.partition.apply(
+        [raw(i, {"app": app, "environment": where, "session": "s"}) for i, (app, where) in enumerate(scopes)]
+    )
+    pane, column = ledger.partition.panes[START], ledger.partition.layout.cell["app_sessions"]
+    totals = {name[:2]: i for i, name in enumerate(ledger.partition.series.names) if name and name.dimension == "all"}
+    counted = {scope: int(pane.cells[pane._row_of[i], column].sum()) for scope, i in totals.items()}
+    assert counted == {("a", "production"): 1, ("a", "test"): 1, ("b", "production"): 1}
