@@ -41,6 +41,7 @@ def kafka_settings(settings: Settings) -> KafkaSettings:
         cert_file=settings.kafka_ssl_certfile,
         key_file=settings.kafka_ssl_keyfile,
         instance_id=settings.kafka_group_instance_id,
+        session_timeout_seconds=settings.kafka_session_timeout_seconds,
     )
 
 

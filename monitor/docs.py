@@ -31,7 +31,7 @@ distributions `xmon_<figure>_bucket`, `_sum` and `_count`, since the beginning.
 
 `/metrics` tells less of the values of dimensions than of the totals, because they are many: windowed figures in the windows
 of `XMON_EXPOSED_WINDOWS` only, quantiles 0.5, 0.75 and 0.95 only, neither intervals nor histograms. The API and the page
-have everything."""
+have every window, statistic and interval of every value."""
 SETTINGS_HEAD = """\
 # Settings
 

@@ -11,7 +11,7 @@ from typing import Any
 from alerts.rules import InvalidRules
 from monitor.embedded import EmbeddedError
 from monitor.settings import SettingsError
-from streams.kafka.exit_codes import KafkaRefused, KafkaUnreachable, WorkerError
+from streams.kafka.exit_codes import WorkerError
 from streams.state.errors import StoreError
 
 
@@ -40,8 +40,6 @@ _CODES: tuple[tuple[type[Exception], Callable[[Any], int]], ...] = (
     (EmbeddedError, lambda _: Code.USAGE),
     (AddressTaken, lambda _: Code.ADDRESS),
     (InvalidRules, lambda _: Code.RULES),
-    (KafkaUnreachable, lambda _: Code.KAFKA),
-    (KafkaRefused, lambda _: Code.KAFKA),
     (WorkerError, lambda error: error.exit_code),
     (StoreError, lambda _: Code.REDIS),
 )

@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     kafka_ssl_certfile: ExistingFile | None = Field(None, description="this client's certificate")
     kafka_ssl_keyfile: ExistingFile | None = Field(None, description="this client's key")
     kafka_group_instance_id: str | None = Field(None, description="static membership: a name of its own for every worker")
+    kafka_session_timeout_seconds: float = Field(
+        10, ge=6, le=300, description="a worker that is silent for so long is replaced, one that was killed waits as long"
+    )
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
         pattern=r"^(rediss?(\+cluster)?|unix)://",

@@ -87,6 +87,7 @@ class Decoder:
             kept = np.flatnonzero(~skewed)
             events, stamps, arrivals = [events[i] for i in kept.tolist()], stamps[kept], arrivals[kept]
         times = arrivals if self._by_arrival else np.minimum(stamps, arrivals)
+        refused.sort(key=lambda refusal: refusal.record.offset)
         return Decoded(events, times, refused, int((stamps > arrivals).sum()))
 
     def _events(self, records: Sequence[Record]) -> list[dict[str, Any]] | None:

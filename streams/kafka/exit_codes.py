@@ -4,12 +4,10 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process answers to whoever started it. All but `OK`, `KAFKA_REFUSED`
-    and `STATE_REFUSED` are worth a restart."""
+    """What the process answers to whoever started it. From 82 on all but `STATE_REFUSED` are worth a restart."""
 
     OK = 0
-    KAFKA_UNREACHABLE = 80  # no broker answered while starting
-    KAFKA_REFUSED = 81  # credentials, certificates or rights
+    KAFKA = 3  # no broker answered while starting, or it refused: credentials, certificates or rights
     PIPELINE_FAILED = 82  # a mistake in our own code, logged with its stack
     CONSUMER_FAILED = 83  # Faust or aiokafka gave up
     STOP_TIMEOUT = 84  # a stop took longer than it may
@@ -34,11 +32,11 @@ class WorkerError(Exception):
 
 
 class KafkaUnreachable(WorkerError):  # noqa: N818 - says what happened
-    exit_code = ExitCode.KAFKA_UNREACHABLE
+    exit_code = ExitCode.KAFKA
 
 
 class KafkaRefused(WorkerError):  # noqa: N818 - says what happened
-    exit_code = ExitCode.KAFKA_REFUSED
+    exit_code = ExitCode.KAFKA
 
 
 class PipelineFailed(WorkerError):  # noqa: N818 - says what happened

@@ -76,7 +76,8 @@ async def connect(settings: KafkaSettings) -> Any:
             failures.append(f"{server}: {str(error) or type(error).__name__}")
     raise KafkaUnreachable(
         f"no Kafka broker answers ({'; '.join(failures)}). "
-        f"Look at the address, the firewall and the security protocol, now {settings.security_protocol}"
+        f"Hint: look at XMON_KAFKA_BOOTSTRAP_SERVERS, the firewall, and XMON_KAFKA_SECURITY_PROTOCOL, "
+        f"now {settings.security_protocol}."
     )
 
 
@@ -87,7 +88,7 @@ async def _topics(settings: KafkaSettings) -> set[str]:
     except (KafkaError, TimeoutError) as error:
         raise KafkaUnreachable(
             f"Kafka at {settings.bootstrap_servers} hangs up ({error}). "
-            f"Look at the security protocol, now {settings.security_protocol}"
+            f"Hint: look at XMON_KAFKA_SECURITY_PROTOCOL, now {settings.security_protocol}."
         ) from error
     finally:
         connection.close()

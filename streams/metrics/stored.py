@@ -95,8 +95,10 @@ class Distribution(Figure):
         cumulative = np.cumsum(sketch, axis=1)
         n = cumulative[:, -1]
         for q in QUANTILES:
-            ranks = formulas.quantile_ranks(q, n)
-            value, low, high = (self.base * self.buckets.quantiles(cumulative, rank) for rank in ranks)
+            rank, first, last = formulas.quantile_ranks(q, n)
+            value = self.base * self.buckets.quantiles(cumulative, rank)
+            low = self.base * self.buckets.quantiles(cumulative, first, self.buckets.lows)
+            high = self.base * self.buckets.quantiles(cumulative, last, self.buckets.highs)
             yield Values(f"p{q * 100:g}", value, n, (), low, high)
         yield self.read_mean(view, "mean")
 

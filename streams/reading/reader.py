@@ -37,6 +37,7 @@ class Reader:
         self._replicas: dict[PartitionId, Replica] = {}
         self._workers = Workers()
         self._up = self._failed = False
+        self._counts: dict[str, Mapping[str, int]] = {}
         self._clock = clock
         self._at_ms = 0
         self._complete_once = False
@@ -49,6 +50,7 @@ class Reader:
             self._up, self._failed = False, True
             return self.snapshot
         self._up, self._failed, self._at_ms = True, False, now_ms
+        self._counts = self._counters()
         problems = tuple(self._workers.problems(self._replicas, now_ms))
         self._complete_once = self._complete_once or not problems
         families = {
@@ -80,7 +82,7 @@ class Reader:
             problems=self._problems(),
             workers=self._workers.health(),
             partitions=tuple(self._partition(replica) for _, replica in sorted(self._replicas.items())),
-            **self._counters(),
+            **self._counts,
         )
 
     def _problems(self) -> tuple[str, ...]:

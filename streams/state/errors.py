@@ -15,7 +15,7 @@ class StoreError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.problem} ({self.hint})" if self.hint else self.problem
+        return f"{self.problem}. Hint: {self.hint}." if self.hint else self.problem
 
 
 class StoreUnavailable(StoreError):  # noqa: N818 - named for the state of the store, as callers read it

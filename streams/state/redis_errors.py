@@ -33,8 +33,8 @@ _WAIT = {
     "MISCONF": "it cannot write to its disk: see its log; writing goes on by itself",
 }
 _CHANGE = {
-    "WRONGPASS": "check user and password",
-    "NOAUTH": "it wants a password",
+    "WRONGPASS": "check user and password: XMON_REDIS_USERNAME, XMON_REDIS_PASSWORD",
+    "NOAUTH": "it wants a password: XMON_REDIS_PASSWORD",
     "NOPERM": "give the user the commands and keys in the message: ACL SETUSER",
     "WRONGTYPE": "the key is used by something else: choose another prefix",
     "MOVED": "this is a cluster: write redis+cluster:// in the URL",
@@ -50,7 +50,7 @@ _OWN = (RedisError, RedisClusterException, OSError)
 
 def store_error(error: BaseException) -> StoreError:
     """The store error for what redis-py raised."""
-    problem = f"Redis: {error}"
+    problem = f"Redis: {str(error).rstrip('. ')}"
     if "cluster mode is not enabled" in problem.lower():
         return StoreRejected(problem, "this is no cluster: write redis:// in the URL")
     if isinstance(error, RedisClusterException) and error.__cause__:

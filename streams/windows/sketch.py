@@ -35,12 +35,26 @@ class Buckets:
         inner = 2.0 * low * high / (low + high)
         return np.concatenate(([0.0], inner, [float(self.bounds[-1])]))
 
-    def quantiles(self, cumulative: Array, ranks: Array) -> Array:
-        """cumulative counts [s, len] → float64 [s]: the value at a 0-based rank [s] of each row; nan for empty rows."""
+    @cached_property
+    def lows(self) -> Array:
+        """float64[len]: the least value that a bucket may hold."""
+        return np.concatenate(([0.0], self.bounds.astype(np.float64)))
+
+    @cached_property
+    def highs(self) -> Array:
+        """float64[len]: the greatest value that a bucket may hold; of the last one, which has no end, the least."""
+        return np.concatenate((self.bounds - 1.0, [float(self.bounds[-1])]))
+
+    def quantiles(self, cumulative: Array, ranks: Array, values: Array | None = None) -> Array:
+        """Cumulative counts [s, len] → float64 [s]: the value at a 0-based rank [s] of each row; nan for empty rows.
+
+        `values`: what stands for each bucket, its estimate where not given.
+        """
         total = cumulative[:, -1]
         rank = np.clip(ranks, 0, np.maximum(total - 1, 0))
         found = (cumulative <= rank[:, None]).sum(axis=1)
-        return np.where(total > 0, self.estimates[np.minimum(found, len(self) - 1)], np.nan)
+        values = self.estimates if values is None else values
+        return np.where(total > 0, values[np.minimum(found, len(self) - 1)], np.nan)
 
     def variance(self, counts: Array) -> Array:
         """counts [s, len] → float64 [s]: variance around the mean; nan below two values."""

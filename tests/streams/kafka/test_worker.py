@@ -127,7 +127,7 @@ async def test_no_broker_is_said_in_one_line(topic_prefix: str) -> None:
     with pytest.raises(KafkaUnreachable, match=r"^no Kafka broker answers \(127.0.0.1:\d+: .*security protocol.*$") as said:
         async with worker(nowhere, [f"{topic_prefix}a"]):
             pass
-    assert said.value.exit_code == ExitCode.KAFKA_UNREACHABLE
+    assert said.value.exit_code == ExitCode.KAFKA
 
 
 async def test_a_refusal_ends_at_once() -> None:
