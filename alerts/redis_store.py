@@ -1,15 +1,12 @@
 """Alerts kept in Redis: one hash, and the lease beside it under the same hash tag. The only file here that knows Redis."""
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha1
-from importlib.resources import files
 from itertools import chain
 from typing import cast
 
-from redis.exceptions import NoScriptError
-
 from streams.state.redis_client import Client
 from streams.state.redis_errors import translated
+from streams.state.script import Script
 
 _TOKEN = "_token"  # noqa: S105 - its name
 _MOST_FIELDS = 3_000  # a Lua script passes each with its value, and Lua's stack ends at 8,000
@@ -26,14 +23,14 @@ class RedisAlertStore:
         self._client = client
         self._board = f"{prefix}:{{alerts}}:board"
         self._lease = f"{prefix}:{{alerts}}:lease"
-        self._hold = _Script("hold.lua")
-        self._put = _Script("put.lua")
-        self._drop = _Script("drop.lua")
+        self._hold = Script("alerts", "hold.lua")
+        self._put = Script("alerts", "put.lua")
+        self._drop = Script("alerts", "drop.lua")
 
     @translated
     async def hold(self, holder: str, ttl_ms: int) -> bool:
         """Takes or renews the lease; False while another one holds it. With 0 the holder lets go of it."""
-        return await self._hold.run(self._client, self._lease, holder, str(ttl_ms))
+        return bool(await self._hold.run(self._client, self._lease, holder, str(ttl_ms)))
 
     @translated
     async def take_over(self, token: str) -> None:
@@ -60,17 +57,3 @@ class RedisAlertStore:
             if not await self._drop.run(self._client, self._board, token, *drop[start : start + _MOST_FIELDS]):
                 return False
         return True
-
-
-class _Script:
-    """A Lua script on one key, called by its digest and sent whole only to a server that does not know it."""
-
-    def __init__(self, name: str) -> None:
-        self._text = files("alerts").joinpath(name).read_text("utf-8")
-        self._digest = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
-
-    async def run(self, client: Client, key: str, *arguments: str) -> bool:
-        try:
-            return bool(await client.evalsha(self._digest, 1, key, *arguments))
-        except NoScriptError:
-            return bool(await client.eval(self._text, 1, key, *arguments))

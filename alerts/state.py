@@ -96,6 +96,8 @@ def _rising(rule: Rule, state: State, seen: Observation, now_ms: int) -> tuple[S
 
 
 def _firing(rule: Rule, state: State, seen: Observation, now_ms: int) -> tuple[State, tuple[Transition, ...]]:
+    if now_ms - state.seen_ms > LONGEST_GAP_MS:  # nobody looked: what was held then is not known to have been held since
+        state = replace(state, cleared_ms=None, critical_ms=None)
     if seen.severity is not None:
         return _worsening(rule, state, seen, now_ms)
     if not (seen.enough and seen.complete):
@@ -119,7 +121,7 @@ def _worsening(rule: Rule, state: State, seen: Observation, now_ms: int) -> tupl
 
 def _missing(state: State, seen: Observation, now_ms: int) -> tuple[State, tuple[Transition, ...]]:
     """Too little to judge by: it fires on, and the day until it expires runs while the data is complete."""
-    state = replace(state, stale=True, critical_ms=None, seen_ms=state.seen_ms if seen.complete else now_ms)
+    state = replace(state, stale=True, critical_ms=None, cleared_ms=None, seen_ms=state.seen_ms if seen.complete else now_ms)
     return expire(state, now_ms) if now_ms - state.seen_ms >= EXPIRES_AFTER_MS else (state, ())
 
 

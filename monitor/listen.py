@@ -5,12 +5,14 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI
 
 from monitor.failures import AddressTaken
 
+LOCAL = ["127.0.0.1", "localhost"]
 GRACE_SECONDS = 1  # what is still open then is cut
 
 
@@ -26,6 +28,15 @@ def bind(host: str, port: int, setting: str) -> socket.socket:
 
 def _nothing() -> None:
     pass
+
+
+def host_names(host: str, public_url: str | None) -> list[str]:
+    """The names under which a server is asked. One that only this machine can reach answers to this machine's names and to
+    its public one: else a page on the web could read it through a name of its own that leads here."""
+    if host not in {"127.0.0.1", "localhost"}:
+        return ["*"]
+    public = urlsplit(public_url).hostname if public_url else None
+    return [*LOCAL, public] if public else LOCAL
 
 
 async def serve_http(

@@ -20,7 +20,7 @@ from alerts.service import AlertService
 from monitor.api import create_app
 from monitor.connections import StorePulse, kafka_settings, notified, redis_client, secret
 from monitor.lifetime import together, until
-from monitor.listen import bind, serve_http
+from monitor.listen import bind, host_names, serve_http
 from monitor.memory import settle
 from monitor.pseudonyms import fingerprint, keyed
 from monitor.rule_files import in_force
@@ -80,6 +80,7 @@ async def serving(
         alerts,
         brokers=settings.kafka_bootstrap_servers,
         topic_prefix=settings.topic_prefix,
+        allowed_hosts=host_names(settings.serve_host, settings.public_url),
         exposed_windows=settings.exposed_windows.split(","),
     )
     return [until(stop, reading(reader)), alerts.run(stop), serve_http(app, listener, stop, app.state.live.close)]

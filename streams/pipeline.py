@@ -45,6 +45,7 @@ class Pipeline:
         self._runners: dict[PartitionId, Runner] = {}
         self._verified = self._announced = -VERIFY_SECONDS
         self._sequence = 0
+        self._ticking: dict[Runner, asyncio.Task[None]] = {}
 
     async def positions(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, int]:
         """Where to go on; gives up after 5 s, and what is not known is found by `feed`."""
@@ -76,7 +77,7 @@ class Pipeline:
 
     async def tick(self) -> None:
         """Applies and checkpoints what is due; about ten times a second."""
-        await asyncio.gather(*(runner.tick() for runner in list(self._runners.values())))
+        await self._tick_runners()
         now = self._clock()
         if now >= self._announced + ANNOUNCE_SECONDS:
             self._announced = now
@@ -84,6 +85,18 @@ class Pipeline:
         if now >= self._verified + VERIFY_SECONDS:
             self._verified = now
             await self._verify()
+
+    async def _tick_runners(self) -> None:
+        """A runner that waits, for the store or for Kafka, keeps neither the others nor the announcements waiting."""
+        for runner in self._runners.values():
+            if runner not in self._ticking:
+                self._ticking[runner] = asyncio.create_task(runner.tick())
+        if self._ticking:
+            await asyncio.wait(self._ticking.values(), timeout=ANNOUNCE_SECONDS)
+        for runner, task in list(self._ticking.items()):
+            if task.done():
+                del self._ticking[runner]
+                task.result()
 
     async def _announce(self) -> None:
         self._sequence += 1

@@ -1,7 +1,7 @@
 """What a worker says of itself once a second, for those who read figures."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,5 +35,6 @@ class WorkerStatus:
 def decode_status(content: bytes) -> WorkerStatus:
     """The inverse of `encode`."""
     found = json.loads(content)
-    partitions = tuple(PartitionStatus(**partition) for partition in found["partitions"])
+    known = {one.name for one in fields(PartitionStatus)}  # another version may say more
+    partitions = tuple(PartitionStatus(**{k: v for k, v in one.items() if k in known}) for one in found["partitions"])
     return WorkerStatus(found["worker"], found["version"], found["sequence"], partitions)

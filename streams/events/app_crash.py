@@ -20,6 +20,7 @@ class AppCrash(Event, total=False):
     stack: Long
     foreground: bool | None
     occurred_at: Timestamp
+    install: Text
 
 
 FAMILY = EventFamily("app-crash", AppCrash, clock="arrival")

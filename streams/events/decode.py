@@ -82,9 +82,9 @@ class Decoder:
         arrivals = np.array([record.timestamp for record in records], dtype=np.int64)
         stamps = _stamps(events, arrivals)
         ahead = stamps - arrivals
-        if (skewed := ahead > MAX_SKEW_MS).any():
-            refused += [_skewed(records[i], int(ahead[i])) for i in np.flatnonzero(skewed).tolist()]
-            kept = np.flatnonzero(~skewed)
+        if (untimely := (ahead > MAX_SKEW_MS) | (np.minimum(stamps, arrivals) < 0)).any():
+            refused += [_untimely(records[i], int(ahead[i])) for i in np.flatnonzero(untimely).tolist()]
+            kept = np.flatnonzero(~untimely)
             events, stamps, arrivals = [events[i] for i in kept.tolist()], stamps[kept], arrivals[kept]
         times = arrivals if self._by_arrival else np.minimum(stamps, arrivals)
         refused.sort(key=lambda refusal: refusal.record.offset)
@@ -128,8 +128,10 @@ def _stamps(events: Sequence[Mapping[str, Any]], arrivals: Array) -> Array:
     )
 
 
-def _skewed(record: Record, ahead_ms: int) -> Refusal:
-    return Refusal(record, Reason.CLOCK_SKEW, f"{ahead_ms} ms ahead of its arrival")
+def _untimely(record: Record, ahead_ms: int) -> Refusal:
+    if ahead_ms > MAX_SKEW_MS and record.timestamp >= 0:
+        return Refusal(record, Reason.CLOCK_SKEW, f"timestamp: {ahead_ms} ms ahead of its arrival")
+    return Refusal(record, Reason.OUT_OF_RANGE, "timestamp: before 1970, or the record itself has none")
 
 
 def _unread(record: Record, max_bytes: int) -> Refusal:

@@ -6,12 +6,13 @@ in a string is a wrong type, because a silent guess would become a wrong figure.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Required
 
 from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, StringConstraints
 from typing_extensions import TypedDict  # pydantic asks for this one below Python 3.12
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_EPOCH_MS = 253_402_300_799_999  # the end of the year 9999
 
 DEFAULT_ENVIRONMENT = "production"
@@ -85,4 +86,4 @@ class EventFamily:
 
 def epoch_ms(moment: datetime) -> int:
     """Whole milliseconds since 1970, rounded down."""
-    return int(moment.timestamp() * 1000)
+    return (moment - _EPOCH) // timedelta(milliseconds=1)

@@ -4,12 +4,17 @@ import numpy as np
 
 from streams.events.app_crash import FAMILY, KINDS
 from streams.metrics.catalogue import FamilyMetrics, View
-from streams.metrics.columns import Array
+from streams.metrics.columns import Array, Columns
 from streams.metrics.derived import Ratio, count, people
 from streams.metrics.stored import Counter, Uniques
 from streams.windows.firsts import Firsts
 
 FATAL = ("kind", ("crash", None))  # a crash of no kind is a crash
+
+
+def fatal(columns: Columns) -> Array:
+    """Ends the session."""
+    return columns.equals(FATAL[0], *FATAL[1])
 
 
 def sessions_without_crash(view: View) -> Array:
@@ -64,7 +69,8 @@ METRICS = FamilyMetrics(
             name="crashed_users",
             help="Different people whose app crashed.",
             better="lower",
-            fields=("user", "session"),
+            fields=("user", "install", "session"),
+            where=fatal,
             questions=("M2",),
         ),
         Ratio(

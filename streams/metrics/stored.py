@@ -114,9 +114,10 @@ class Distribution(Figure):
 
 @dataclass(frozen=True, kw_only=True)
 class Uniques(Figure):
-    """How many different people: by the first of `fields` that an event has."""
+    """How many different people: by the first of `fields` that an event has, of the events for which `where` is true."""
 
     fields: tuple[str, ...]
+    where: Mask = every
 
     @property
     def kind(self) -> Kind:
@@ -195,7 +196,7 @@ class Layout:
             self._distribute(distribution, columns, added)
         for unique in self.uniques:
             hashes, there = columns.hashes(*unique.fields)
-            events = np.flatnonzero(there)
+            events = np.flatnonzero(there & unique.where(columns))
             register, rank = uniques.registers(hashes[events])
             added.registers.append((events, register + self.register[unique.name].start, rank))
         return added.together()

@@ -4,9 +4,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from streams.metrics.catalogue import FamilyMetrics
 from streams.metrics.stored import Layout
 from streams.reading.replica import NOBODY, Names, Replica
 from streams.reading.snapshot import FamilyState, Partial
+from streams.windows.storage import columns_of
 
 Array = np.ndarray
 
@@ -14,8 +16,9 @@ Array = np.ndarray
 class FamilyReader:
     """What of a family outlives a snapshot: names, the values shown, and how far its counters have ever come."""
 
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
+    def __init__(self, family: FamilyMetrics) -> None:
+        self.layout = layout = Layout(family.figures)
+        self.columns = columns_of(family, layout)
         self.names = Names()
         self._highest = np.zeros((0, layout.cells), dtype=np.int64)
         self._shown: dict[tuple[str, str, str], set[str]] = {}

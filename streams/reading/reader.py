@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from math import inf
 
 from streams.metrics.catalogue import Catalogue
-from streams.metrics.stored import Layout
 from streams.reading.family import FamilyReader
 from streams.reading.health import Health, PartitionHealth
 from streams.reading.replica import Replica, StateSource
@@ -33,7 +32,7 @@ class Reader:
         self.snapshot: Snapshot | None = None
         self._source, self._catalogue, self._shown = source, catalogue, shown
         self._topics = catalogue.topics(topic_prefix)
-        self._families = {family.name: FamilyReader(Layout(family.figures)) for family in catalogue.families}
+        self._families = {family.name: FamilyReader(family) for family in catalogue.families}
         self._replicas: dict[PartitionId, Replica] = {}
         self._workers = Workers()
         self._up = self._failed = False
@@ -67,7 +66,7 @@ class Reader:
             family = self._topics.get(partition.topic)
             if family and partition not in self._replicas:
                 reader = self._families[family.name]
-                self._replicas[partition] = Replica(partition, reader.layout, reader.names)
+                self._replicas[partition] = Replica(partition, reader.layout, reader.names, reader.columns)
         await asyncio.gather(*(replica.refresh(self._source, now_ms) for replica in self._replicas.values()))
 
     @property

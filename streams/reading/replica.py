@@ -16,7 +16,6 @@ from streams.windows.series import Name, read_names
 from streams.windows.storage import (
     HEAD,
     LIVE,
-    MINUTES_KEPT_MS,
     SERIES,
     TOTALS,
     Versions,
@@ -86,6 +85,8 @@ class Replica:
     partition: PartitionId
     layout: Layout
     names: Names
+    columns: str  # what the stored layout must begin with
+    problem: str = ""
     next: int = -1
     folded_until: int = 0
     watermark: int = time.NEVER
@@ -105,6 +106,10 @@ class Replica:
             if head[0] is None:
                 self._reset()
                 return
+            if not (head[1] or b"").decode().startswith(f"{self.columns}:"):
+                self._reset()
+                self.problem = "its figures were written by another version, or with another catalogue"
+                return
             versions = unpack_versions(head[4] or b"")
             changed = [key for key, version in versions.items() if self._versions.get(key) != version]
             contents: list[bytes | None] = []
@@ -115,11 +120,12 @@ class Replica:
                     continue
                 contents = both[len(HEAD) :]
             self._take(head, versions, dict(zip(changed, contents, strict=True)))
+            self.problem = ""
             await self._fetch_minutes(source, now_ms)
             return
 
     def _reset(self) -> None:
-        self.next, self.folded_until, self.live = -1, 0, None
+        self.next, self.folded_until, self.live, self.problem = -1, 0, None, ""
         self.panes, self.totals, self.minutes, self._versions, self._rows = {}, {}, {}, {}, {}
         self.renamed += 1
 
@@ -170,7 +176,7 @@ class Replica:
         return Frame(*(_placed(at, pair, width) for pair, width in zip(_pairs(rows), widths, strict=True)))
 
     async def _fetch_minutes(self, source: StateSource, now_ms: int) -> None:
-        first = time.floor_ms(now_ms - MINUTES_KEPT_MS, time.MINUTE_MS)
+        first = time.floor_ms(now_ms - time.MINUTES_KEPT_MS, time.MINUTE_MS)
         last = min(self.folded_until, now_ms)  # a partition whose clocks are ahead may have folded the future
         kept = {minute: frame for minute, frame in self.minutes.items() if minute >= first}
         wanted = [minute for minute in range(first, last, time.MINUTE_MS) if minute not in kept]

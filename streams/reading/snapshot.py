@@ -1,7 +1,7 @@
 """All figures at one instant. Metrics, API, page and alerts read the same snapshot, so they show the same numbers."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from math import inf, nan
 
@@ -82,7 +82,8 @@ class Snapshot:
 
     def read_span(self, figure: str, from_ms: int, to_ms: int, dimension: str = "all") -> tuple[Reading, ...]:
         """The same for any stretch of the last hour, aligned by `align`."""
-        return self._read(figure, self.align(from_ms, to_ms), dimension)
+        once = replace(self, _rollups={}, _values={}, _readings={})  # any span may be asked for: none is kept
+        return once._read(figure, self.align(from_ms, to_ms), dimension)  # noqa: SLF001 - of the same class
 
     def scopes(self) -> tuple[tuple[str, str], ...]:
         """Every (app, environment) that has figures, sorted."""
@@ -140,6 +141,7 @@ class Snapshot:
         state = self.families[name]
         lifetime = Rollup(state.layout, state.names, (), state.shown)
         cells = lifetime.fold(state.totals)
+        cells[lifetime.named :] = 0  # a remainder falls when a value of it comes to be shown, and a counter must not
         for figure in self.figures.values():
             if figure.family != name:
                 continue

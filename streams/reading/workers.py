@@ -46,8 +46,9 @@ class Workers:
         live = [heard.status for heard in self._heard.values() if now_ms - heard.at_ms <= FRESH_MS]
         if not live:
             return ["no worker is running: start one with `xmon worker`"]
+        problems = [f"{partition}: {replica.problem}" for partition, replica in sorted(replicas.items()) if replica.problem]
         said = {PartitionId(p.topic, p.number): p for status in live for p in status.partitions}
-        problems = [f"{partition}: no worker reads it" for partition in sorted(replicas.keys() - said.keys())]
+        problems += [f"{partition}: no worker reads it" for partition in sorted(replicas.keys() - said.keys())]
         for partition, status in sorted(said.items()):
             problem = _problem(status, replicas.get(partition), now_ms)
             if problem:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 NEXT = b"_next"
 FOLDED_UNTIL = b"_folded_until"
-MINUTES_KEPT_MS = 75 * 60_000
 MOST_FIELDS = 3_900
 """Fields of one checkpoint: a Lua script passes each with its value, and Lua's stack ends at 8,000."""
 

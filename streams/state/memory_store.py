@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from streams.state.keys import PartitionId
-from streams.state.limits import FOLDED_UNTIL, MINUTES_KEPT_MS, NEXT, require_storable
+from streams.state.limits import FOLDED_UNTIL, NEXT, require_storable
+from streams.windows.time import MINUTES_KEPT_MS
 
 _Expiring = tuple[bytes, float]  # content, and when it is gone by the store's clock
 

@@ -2,17 +2,15 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha1
-from importlib.resources import files
 from itertools import chain
 from typing import cast
 
-from redis.exceptions import NoScriptError
-
 from streams.state.keys import Keys, PartitionId
-from streams.state.limits import MINUTES_KEPT_MS, MOST_FIELDS, NEXT, require_storable
+from streams.state.limits import MOST_FIELDS, NEXT, require_storable
 from streams.state.redis_client import Client
 from streams.state.redis_errors import translated
+from streams.state.script import Script
+from streams.windows.time import MINUTES_KEPT_MS
 
 REGISTER_EVERY_SECONDS = 60.0  # again and again, so that a set lost in a rollback heals
 
@@ -33,8 +31,8 @@ class RedisStore:
         self._minutes_kept_ms = minutes_kept_ms
         self._clock = clock
         self._registered: dict[PartitionId, float] = {}
-        self._checkpoint = _Script("checkpoint.lua")
-        self._forget = _Script("forget.lua")
+        self._checkpoint = Script("streams.state", "checkpoint.lua")
+        self._forget = Script("streams.state", "forget.lua")
 
     # -- PartitionStore
 
@@ -135,20 +133,6 @@ class RedisStore:
         # The value first: a reader that met the id without it would take the worker for dead.
         await self._client.set(self._keys.worker(worker), status, px=round(ttl_seconds * 1000))
         await self._client.sadd(self._keys.workers, worker)
-
-
-class _Script:
-    """A Lua script, called by its digest and sent whole only to a server that does not know it."""
-
-    def __init__(self, name: str) -> None:
-        self._text = files(__package__).joinpath(name).read_text("utf-8")
-        self._digest = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
-
-    async def run(self, client: Client, key: str, *arguments: bytes) -> bytes | None:
-        try:
-            return cast("bytes | None", await client.evalsha(self._digest, 1, key, *arguments))
-        except NoScriptError:
-            return cast("bytes | None", await client.eval(self._text, 1, key, *arguments))
 
 
 def _partition(name: str) -> PartitionId:

@@ -50,8 +50,8 @@ class Contacts:
         for event, at, is_late in zip(columns.events, times.tolist(), late.tolist(), strict=True):
             row, found = self._row(event, at), dict(_scope(event))
             paired = _STEPS[event["state"]](row, event, at, found, is_late)
-            _once(row, event, found)
             if not is_late:
+                _once(row, event, found)
                 measured.append((found, at))
             if paired and paired[1] // PANE_MS * PANE_MS + PANE_MS > closed_until:
                 measured.append(paired)
@@ -126,18 +126,18 @@ def _outcome(row: Row, event: Event, at: int, found: Event, late: bool) -> None:
         row.unpaired, row.scope = True, dict(_scope(event))
 
 
-def _ended(row: Row, event: Event, at: int, found: Event, _late: bool) -> None:
+def _ended(row: Row, event: Event, at: int, found: Event, late: bool) -> None:
     if not row.outcome:
         row.outcome, row.outcome_at, row.scope = "ended", at, None
     if event.get("handled_by") == "bot" and not row.ended:
         found["bot"] = "handed_over" if event.get("handed_over") else "contained"
-    row.ended = True
+    row.ended = row.ended or not late
 
 
-def _resolved(row: Row, event: Event, at: int, found: Event, _late: bool) -> None:
+def _resolved(row: Row, event: Event, at: int, found: Event, late: bool) -> None:
     if row.resolved:
         return
-    row.resolved = True
+    row.resolved = not late
     found["step"] = "resolved"
     seconds = event.get("resolution_seconds")
     if seconds is None and row.queued is not None:

@@ -19,7 +19,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from streams.metrics.catalogue import FamilyMetrics
 from streams.metrics.columns import Columns
+from streams.metrics.stored import Layout
 from streams.windows import time
 from streams.windows.pane import Pane, decode
 from streams.windows.partition import Partition
@@ -28,7 +30,6 @@ from streams.windows.tables import HORIZON_MS
 
 Array = np.ndarray
 FORMAT = 1
-MINUTES_KEPT_MS = 75 * time.MINUTE_MS
 TOTALS, SERIES, LIVE = -1, -2, -3  # in place of a pane in `_versions`
 _VERSION = np.dtype([("pane", "<i8"), ("block", "<u2"), ("version", "<i8")])
 _HEAD = struct.Struct("<I")
@@ -70,7 +71,7 @@ class Ledger:
         """What changed. Taken as written: if it turns out not to be, the memory must be dropped and the hash read."""
         state = self.partition
         fields = dict(self._changed())
-        self._versions = {key: v for key, v in self._versions.items() if not 0 <= key[0] < state.folded_until}
+        self._versions = {key: v for key, v in self._versions.items() if key[0] < 0 or key[0] >= state.folded_until}
         fields |= {
             b"_next": b"%d" % state.next,
             b"_layout": self._layout.encode(),
@@ -78,7 +79,7 @@ class Ledger:
             b"_meta": _meta(state),
             b"_versions": pack_versions(self._versions),
         }
-        kept = {m: content for m, content in state.minutes.items() if m >= state.folded_until - MINUTES_KEPT_MS}
+        kept = {m: content for m, content in state.minutes.items() if m >= state.folded_until - time.MINUTES_KEPT_MS}
         taken = Checkpoint(self.stored, state.next, fields, kept, state.folded_until, state.obsolete)
         state.minutes, state.obsolete, self.stored = {}, [], state.next
         return taken
@@ -157,9 +158,17 @@ class Ledger:
 
 def layout_of(partition: Partition, key_fingerprint: str) -> str:
     """Names what the bytes mean: differs where another program would read or go on writing them differently."""
-    what = (FORMAT, time.PANE_MS, partition.family.dimensions, asdict(partition.policy), key_fingerprint)
-    digest = hashlib.blake2b(repr((*what, partition.layout.signature())).encode(), digest_size=6).hexdigest()
-    return f"{FORMAT}:{partition.family.name}:{digest}"
+    policy = _digest((time.PANE_MS, asdict(partition.policy), key_fingerprint))
+    return f"{columns_of(partition.family, partition.layout)}:{policy}"
+
+
+def columns_of(family: FamilyMetrics, layout: Layout) -> str:
+    """The part of `layout_of` that a reader must agree with: how bytes become figures."""
+    return f"{FORMAT}:{family.name}:{_digest((family.dimensions, layout.signature()))}"
+
+
+def _digest(what: object) -> str:
+    return hashlib.blake2b(repr(what).encode(), digest_size=6).hexdigest()
 
 
 def _meta(state: Partition) -> bytes:

@@ -6,6 +6,7 @@ Array = np.ndarray
 PANE_MS = 10_000
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
+MINUTES_KEPT_MS = 75 * MINUTE_MS  # folded minutes, for windows of an hour
 NEVER = -(1 << 62)  # the watermark before the first record
 
 

@@ -68,13 +68,14 @@ TABLES: dict[str, tuple[dict[str, int], list[Row]]] = {
             (110, GOOD, "resolved warning +resolved"),
         ],
     ),
-    "a gap does not count as good, nor against it": (
+    "what is missing for a moment is not known to have been good": (
         {"keep_firing_ms": 60_000},
         [
             (0, BAD, "firing warning +fired"),
             (10, GOOD, "firing warning"),
             (70, GONE, "firing warning stale"),
-            (71, GOOD, "resolved warning +resolved"),
+            (71, GOOD, "firing warning"),
+            (131, GOOD, "resolved warning +resolved"),
         ],
     ),
     "escalates without a gap": (

@@ -216,9 +216,11 @@ def people(family: str, event: Event) -> tuple[str, str] | None:
     rules = {
         "page-load": ("visitors", ("user", "session")),
         "app-session": ("active_users", ("user", "install", "session")),
-        "app-crash": ("crashed_users", ("user", "session")),
+        "app-crash": ("crashed_users", ("user", "install", "session")),
     }
     if family not in rules:
+        return None
+    if family == "app-crash" and event.get("kind") not in ("crash", None):
         return None
     figure, fields = rules[family]
     identity = next((event[field] for field in fields if event.get(field)), None)

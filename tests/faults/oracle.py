@@ -293,15 +293,15 @@ class Contacts:
             row.setdefault("outcome", "ended")
             if event.get("handled_by") == "bot" and "ended" not in row:
                 found["bot"] = "handed_over" if event.get("handed_over") else "contained"
-            row["ended"] = True
+            row |= {} if late else {"ended": True}
         elif state == "resolved" and not row.get("resolved"):
-            row["resolved"], found["step"] = True, "resolved"
+            row["resolved"], found["step"] = not late, "resolved"
             found["resolution"] = event.get("resolution_seconds")
             if found["resolution"] is None and "queued" in row:
                 found["resolution"] = max(at - row["queued"], 0) / 1000
         elif state == "reopened":
             row["resolved"] = False
-        self._once(row, event, found)
+        self._once({} if late else row, event, {} if late else found)
         return found, pair
 
     def _wait(self, row: Event, event: Event, at: int, late: bool, found: Event, scope: Event) -> None:

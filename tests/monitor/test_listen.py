@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from monitor.api import create_app
-from monitor.listen import bind, serve_http
+from monitor.listen import bind, host_names, serve_http
 from tests.monitor.fake_snapshot import FakeSource
 
 
@@ -24,3 +24,10 @@ async def test_open_event_streams_end_with_the_server(caplog: pytest.LogCaptureF
             assert [line async for line in lines][-1:] in ([], [""])
         await asyncio.wait_for(serving, 5)
     assert caplog.records == []
+
+
+def test_a_local_server_answers_to_local_names_and_its_public_one() -> None:
+    """A foreign page cannot read it through a name of its own that leads here; elsewhere any name may be right."""
+    assert host_names("127.0.0.1", None) == ["127.0.0.1", "localhost"]
+    assert host_names("127.0.0.1", "https://monitor.example/x") == ["127.0.0.1", "localhost", "monitor.example"]
+    assert host_names("0.0.0.0", None) == ["*"]

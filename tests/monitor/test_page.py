@@ -108,7 +108,7 @@ def test_an_empty_page_says_how_to_fill_it(source, client, snapshot):
     page = client.get("/").text
 
     assert "kcat -P -b kafka.example:9092 -t experience.page-load" in page
-    assert "xmon doctor" in page
+    assert "xmon topics list" in page
 
 
 def test_the_detail_page_lists_the_worst_value_first(client):

@@ -29,6 +29,7 @@ BAD = {
     "an empty name": (b'{"app":""}', Reason.OUT_OF_RANGE),
     "many attributes": (json.dumps({"app": "a", "attributes": {str(i): 1 for i in range(33)}}).encode(), Reason.TOO_LONG),
     "an hour ahead": (json.dumps({"app": "a", "timestamp": START + 3_600_000}).encode(), Reason.CLOCK_SKEW),
+    "before 1970": (b'{"app":"a","timestamp":"1960-01-01T00:00:00Z"}', Reason.OUT_OF_RANGE),
     "10 MB": (b'{"app":"' + b"a" * 10_000_000 + b'"}', Reason.TOO_LARGE),
     "no value": (None, Reason.NULL_VALUE),
     "not UTF-8": (b'{"app":"\xff"}', Reason.NOT_UTF8),
@@ -68,3 +69,9 @@ def test_null_is_the_same_as_missing() -> None:
     """Producers that write every field lose nothing."""
     fields = {name: None for name in FAMILY.model.__annotations__ if name != "app"}
     assert not DECODER.decode([raw(0, {"app": "a", **fields})]).refused
+
+
+def test_a_record_without_a_timestamp_is_put_aside() -> None:
+    """Kafka says -1 where a record has none; nothing could be said about its time."""
+    decoded = DECODER.decode([Raw(0, -1, b'{"app":"a"}'), Raw(1, -1, b'{"app":"a","timestamp":5}')])
+    assert [refusal.reason for refusal in decoded.refused] == [Reason.OUT_OF_RANGE] * 2

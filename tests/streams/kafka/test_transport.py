@@ -115,7 +115,7 @@ async def test_a_seek_starts_a_new_epoch_exactly_there(settings: KafkaSettings) 
     for (partition, epoch), start in firsts.items():
         assert start == pipeline.sought[partition].get(epoch, start)
     assert all(len(pipeline.sought[partition]) == SEEKS for partition in partitions)
-    assert len(firsts) > SEEKS / 4
+    assert len(firsts) > 2 * len(partitions)  # how many are seen depends on the machine
     assert not pipeline.breaks
 
 

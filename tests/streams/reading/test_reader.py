@@ -312,3 +312,34 @@ class Meddling:
 
 def _count(readings: Sequence[object]) -> float:
     return sum(r.value for r in readings if r.statistic == "count")  # type: ignore[attr-defined]
+
+
+async def test_reports_that_are_not_fatal_leave_people_free_of_crashes() -> None:
+    """Sessions and people are judged by the same crashes."""
+    world = World(partition("app-session"), partition("app-crash"))
+    people = [{"session": f"s{i}", "install": f"i{i}"} for i in range(20)]
+    world.write(partition("app-session"), *people)
+    world.write(partition("app-crash"), *({**one, "kind": "non-fatal"} for one in people[:10]), {**people[0], "kind": "crash"})
+    snapshot = await world.at(1000)
+    assert value(snapshot, "crash_free_session_ratio") == 0.95
+    assert value(snapshot, "crash_free_user_ratio") == 0.95
+
+
+async def test_what_another_catalogue_wrote_is_named_and_not_read() -> None:
+    """Bytes are never given another meaning."""
+    world = World(PAGES)
+    world.write(PAGES, {})
+    await world.at(1000)
+    world.store.hashes[PAGES][b"_layout"] = b"1:page-load:older:older"
+    snapshot = await world.at(2000, works=False)
+    assert value(snapshot, "page_views") is None
+    assert any("another version" in problem for problem in snapshot.problems)
+
+
+async def test_the_remainder_is_no_counter() -> None:
+    """It falls when a value of it comes to be shown, and a counter must never fall."""
+    world = World(PAGES, shown=1)
+    world.write(PAGES, {"page": "/a"}, {"page": "/a"}, {"page": "/b"})
+    snapshot = await world.at(1000)
+    assert "__other__" not in {total.series.value for total in snapshot.totals()}
+    assert "__other__" in by(snapshot, "page_views", "page")
