@@ -75,7 +75,7 @@ class Runner:
         self._pending: list[Record] = []
         self._letters: list[DeadLetter] = []
         self._unusable: dict[int, str] = {}
-        self._recreated = False  # the log is another one: nothing more is applied before a restart
+        self._stands_still = ""  # why nothing more is applied before a restart
         self._careful_until = 0  # below this offset records are applied one by one, to find the one that cannot be
         self._problem = ""
         self._checkpointed = clock()
@@ -90,7 +90,7 @@ class Runner:
         """Queues the records if they continue what is here, else seeks to where it stands."""
         async with self._lock:
             ledger = self._ledger or await self._restore()
-            if ledger is None or self._recreated or batch.epoch != self._log.epoch(self.partition):
+            if ledger is None or self._stands_still or batch.epoch != self._log.epoch(self.partition):
                 return
             if batch.start != self._expected(ledger) and not await self._continues(ledger, batch.start):
                 return
@@ -155,9 +155,10 @@ class Runner:
         """A batch that does not follow: seek back, unless the log has lost what is missing."""
         first, last = await self._log.bounds(self.partition)
         expected = self._expected(ledger)
-        if self._recreated or last < expected:
-            self._recreated = True
-            self._stand_still(f"the log ends at {last}, the stored state at {expected}: the topic was created anew. {HINT}")
+        if last < expected:
+            problem = f"the log ends at {last}, the stored state at {expected}: the topic was created anew. {HINT}"
+            log.error("%s stands still: %s", self.partition, problem)
+            self._stands_still = problem
             return False
         if first > expected:
             if not await self._apply(ledger):
@@ -168,11 +169,6 @@ class Runner:
             return True
         await self._log.seek(self.partition, self._expected(ledger))
         return False
-
-    def _stand_still(self, problem: str) -> None:
-        if self._problem != problem:
-            log.error("%s stands still: %s", self.partition, problem)
-        self._problem = problem
 
     async def _checkpoint(self, ledger: Ledger) -> None:
         if not await self._apply(ledger):
@@ -190,7 +186,7 @@ class Runner:
             log.warning("%s: the store is at %s, not at %s", self.partition, stored, taken.expected)
             await self._start_again()
             return
-        self._checkpointed, self._problem = self._clock(), self._problem if self._recreated else ""
+        self._checkpointed = self._clock()
         self._seconds, self._bytes = self._checkpointed - began, sum(map(len, taken.fields.values()))
         if taken.obsolete:
             await self._until_available("deleting", lambda: self._forget(taken))
@@ -256,5 +252,5 @@ class Runner:
             age_seconds=round(self._clock() - self._checkpointed, 3),
             checkpoint_seconds=round(self._seconds, 6),
             checkpoint_bytes=self._bytes,
-            problem=self._problem,
+            problem=self._stands_still or self._problem,
         )

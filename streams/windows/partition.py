@@ -77,8 +77,12 @@ class Partition:
     def apply(self, records: Sequence[Record], unusable: Mapping[int, str] = _NOTHING) -> list[Refusal]:
         """Takes the records that come next; returns those that are no events. `unusable`: offsets at which a mistake of
         ours was met, and which; the state must be dropped when this raises."""
-        decoded = self._decoder.decode([record for record in records if record.offset not in unusable])
-        refused = decoded.refused + [Refusal(r, Reason.INVALID, unusable[r.offset]) for r in records if r.offset in unusable]
+        aside: list[Refusal] = []
+        if unusable:
+            aside = [Refusal(r, Reason.INVALID, unusable[r.offset]) for r in records if r.offset in unusable]
+        usable = [r for r in records if r.offset not in unusable] if aside else records
+        decoded = self._decoder.decode(usable)
+        refused = decoded.refused + aside
         self.next = records[-1].offset + 1
         self.counts["records"] += len(records)
         self.counts["clock_corrections"] += decoded.clock_corrections
