@@ -4,10 +4,11 @@ A row either is *stored* (`stored.py`: it says what each event adds to a partiti
 computed from stored ones when somebody reads). Here stands what both share, and the catalogue itself.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -62,8 +63,10 @@ class View(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
+class Figure(ABC):
     """What every row says of itself. `unit` is a base unit ("seconds", "ratio") or empty; `questions` are ids such as W4."""
+
+    kind: ClassVar[Kind]
 
     name: str
     help: str
@@ -75,11 +78,6 @@ class Figure:
     dimensions: tuple[str, ...] = ()
 
     @property
-    def kind(self) -> Kind:
-        """What sort of figure this is."""
-        raise NotImplementedError
-
-    @property
     def statistics(self) -> tuple[str, ...]:
         """What `read` gives; the first one is meant where nobody says which."""
         return ("value",)
@@ -89,9 +87,9 @@ class Figure:
         """Extra labels and the values they take."""
         return {}
 
+    @abstractmethod
     def read(self, view: View) -> Iterator[Values]:
         """One `Values` for each statistic and combination of extra labels."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

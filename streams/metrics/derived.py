@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -42,9 +43,7 @@ class Ratio(Figure):
     variants: Mapping[str, tuple[Expression, Expression]] | None = None
     unit: str = "ratio"
 
-    @property
-    def kind(self) -> Kind:
-        return "ratio"
+    kind: ClassVar[Kind] = "ratio"
 
     @property
     def labels(self) -> Mapping[str, tuple[str, ...]]:
@@ -71,9 +70,7 @@ class Rate(Figure):
     over: Expression
     unit: str = "ratio"
 
-    @property
-    def kind(self) -> Kind:
-        return "rate"
+    kind: ClassVar[Kind] = "rate"
 
     def read(self, view: View) -> Iterator[Values]:
         part, over = self.part(view), self.over(view)
@@ -91,9 +88,7 @@ class Apdex(Figure):
     failed: Expression
     unit: str = "ratio"
 
-    @property
-    def kind(self) -> Kind:
-        return "score"
+    kind: ClassVar[Kind] = "score"
 
     def read(self, view: View) -> Iterator[Values]:
         satisfied = within(self.of, self.threshold)(view)
@@ -110,9 +105,7 @@ class Mean(Figure):
     of: str
     unit: str = "seconds"
 
-    @property
-    def kind(self) -> Kind:
-        return "score"
+    kind: ClassVar[Kind] = "score"
 
     def read(self, view: View) -> Iterator[Values]:
         yield view.row(self.of).read_mean(view, "value")
@@ -125,9 +118,7 @@ class VitalShare(Figure):
     vitals: Mapping[str, tuple[str, float, float]]
     unit: str = "ratio"
 
-    @property
-    def kind(self) -> Kind:
-        return "ratio"
+    kind: ClassVar[Kind] = "ratio"
 
     @property
     def labels(self) -> Mapping[str, tuple[str, ...]]:

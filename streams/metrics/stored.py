@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import product
+from typing import ClassVar
 
 import numpy as np
 
@@ -31,9 +32,7 @@ class Counter(Figure):
     weight: Mask | None = None
     split: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    @property
-    def kind(self) -> Kind:
-        return "counter"
+    kind: ClassVar[Kind] = "counter"
 
     @property
     def statistics(self) -> tuple[str, ...]:
@@ -71,9 +70,7 @@ class Distribution(Figure):
     better: str = "lower"  # type: ignore[assignment]
     headline: float = 0.75
 
-    @property
-    def kind(self) -> Kind:
-        return "distribution"
+    kind: ClassVar[Kind] = "distribution"
 
     @cached_property
     def buckets(self) -> Buckets:
@@ -119,9 +116,7 @@ class Uniques(Figure):
     fields: tuple[str, ...]
     where: Mask = every
 
-    @property
-    def kind(self) -> Kind:
-        return "uniques"
+    kind: ClassVar[Kind] = "uniques"
 
     def read(self, view: View) -> Iterator[Values]:
         estimate = np.rint(uniques.estimate(view.registers(self.name)))
@@ -135,9 +130,7 @@ class Live(Figure):
 
     measure: str  # "count" or "age"
 
-    @property
-    def kind(self) -> Kind:
-        return "live"
+    kind: ClassVar[Kind] = "live"
 
     def read(self, view: View) -> Iterator[Values]:
         value, known = view.live(self.name)

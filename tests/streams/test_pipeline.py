@@ -202,3 +202,20 @@ async def test_a_record_that_our_own_mistake_meets_becomes_a_dead_letter(monkeyp
     meta = json.loads(store.hashes[PAGES][b"_meta"])
     assert meta["counts"] == {"dead_letters:invalid": 2, "records": 300}
     assert [letter.record.offset for letter in log.written] == [70, 71]
+
+
+async def test_a_topic_created_anew_stands_still_even_when_its_log_overtakes() -> None:
+    """Its first records were never read: going on behind them would count as if nothing had happened."""
+    store, log = MemoryStore(), FakeLog({PAGES: [page(i, i) for i in range(20)]})
+    first = build(store, log)
+    await first.positions([PAGES])
+    await drain(first, log)
+    anew = FakeLog({PAGES: [page(i, i) for i in range(5)]})
+    second = build(store, anew)
+    await second.positions([PAGES])
+    await drain(second, anew)
+    anew.records[PAGES] = [page(i, i) for i in range(30)]
+    await drain(second, anew)
+    assert store.hashes[PAGES][b"_next"] == b"20"
+    (status,) = (runner.status() for runner in second._runners.values())
+    assert "created anew" in status.problem
