@@ -30,7 +30,7 @@ class RedisAlertStore:
     @translated
     async def hold(self, holder: str, ttl_ms: int) -> bool:
         """Takes or renews the lease; False while another one holds it. With 0 the holder lets go of it."""
-        return bool(await self._hold.run(self._client, self._lease, holder, str(ttl_ms)))
+        return bool(await self._hold.run(self._client, [self._lease], holder, str(ttl_ms)))
 
     @translated
     async def take_over(self, token: str) -> None:
@@ -51,9 +51,9 @@ class RedisAlertStore:
         pairs = list(put.items())
         for start in range(0, len(pairs) or 1, _MOST_FIELDS):
             some = chain.from_iterable(pairs[start : start + _MOST_FIELDS])
-            if not await self._put.run(self._client, self._board, token, *some):
+            if not await self._put.run(self._client, [self._board], token, *some):
                 return False
         for start in range(0, len(drop), _MOST_FIELDS):
-            if not await self._drop.run(self._client, self._board, token, *drop[start : start + _MOST_FIELDS]):
+            if not await self._drop.run(self._client, [self._board], token, *drop[start : start + _MOST_FIELDS]):
                 return False
         return True

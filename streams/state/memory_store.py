@@ -38,12 +38,12 @@ class MemoryStore:
         minutes: Mapping[int, bytes],
     ) -> int | None:
         require_storable(fields)
-        for minute_ms, content in minutes.items():
-            self._minutes[partition, minute_ms] = self._expiring(content, self._minutes_kept_seconds)
         self._names.add(partition)
         stored = self._next(partition)
         if stored != expected:
             return stored
+        for minute_ms, content in minutes.items():
+            self._minutes[partition, minute_ms] = self._expiring(content, self._minutes_kept_seconds)
         self.hashes.setdefault(partition, {}).update(fields)
         return self._next(partition)
 

@@ -32,6 +32,7 @@ class RedisStore:
         self._clock = clock
         self._registered: dict[PartitionId, float] = {}
         self._checkpoint = Script("streams.state", "checkpoint.lua")
+        self._minute = Script("streams.state", "minute.lua")
         self._forget = Script("streams.state", "forget.lua")
 
     # -- PartitionStore
@@ -60,12 +61,11 @@ class RedisStore:
     ) -> int | None:
         """The next offset that is stored after the call: the write stands if and only if it is the one in `fields`."""
         require_storable(fields)
-        await self._write_minutes(partition, minutes)
+        await self._write_minutes(partition, expected, minutes)
         # Before the script: a partition that is stored is never unknown to readers.
         await self._register(partition, anew=expected is None)
-        before = b"" if expected is None else b"%d" % expected
         stored = await self._checkpoint.run(
-            self._client, self._keys.partition(partition), before, *chain.from_iterable(fields.items())
+            self._client, [self._keys.partition(partition)], _offset(expected), *chain.from_iterable(fields.items())
         )
         return None if stored is None else int(stored)
 
@@ -74,15 +74,13 @@ class RedisStore:
         """Deletes fields, if the stored fold reaches `folded_until`. Calls of one write each: none can be torn."""
         for start in range(0, len(fields), MOST_FIELDS):
             chunk = fields[start : start + MOST_FIELDS]
-            await self._forget.run(self._client, self._keys.partition(partition), b"%d" % folded_until, *chunk)
+            await self._forget.run(self._client, [self._keys.partition(partition)], b"%d" % folded_until, *chunk)
 
-    async def _write_minutes(self, partition: PartitionId, minutes: Mapping[int, bytes]) -> None:
-        if not minutes:
-            return
-        async with self._client.pipeline(transaction=False) as pipeline:
-            for minute_ms, content in minutes.items():
-                pipeline.set(self._keys.minute(partition, minute_ms), content, px=self._minutes_kept_ms)
-            await pipeline.execute()
+    async def _write_minutes(self, partition: PartitionId, expected: int | None, minutes: Mapping[int, bytes]) -> None:
+        """One write a call: none can be torn."""
+        for minute_ms, content in minutes.items():
+            keys = [self._keys.partition(partition), self._keys.minute(partition, minute_ms)]
+            await self._minute.run(self._client, keys, _offset(expected), content, b"%d" % self._minutes_kept_ms)
 
     async def _register(self, partition: PartitionId, *, anew: bool) -> None:
         now = self._clock()
@@ -133,6 +131,10 @@ class RedisStore:
         # The value first: a reader that met the id without it would take the worker for dead.
         await self._client.set(self._keys.worker(worker), status, px=round(ttl_seconds * 1000))
         await self._client.sadd(self._keys.workers, worker)
+
+
+def _offset(expected: int | None) -> bytes:
+    return b"" if expected is None else b"%d" % expected
 
 
 def _partition(name: str) -> PartitionId:

@@ -1,5 +1,6 @@
-"""A Lua script on one key, called by its digest and sent whole only to a server that does not know it."""
+"""A Lua script, called by its digest and sent whole only to a server that does not know it."""
 
+from collections.abc import Sequence
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any
@@ -16,9 +17,9 @@ class Script:
         self._text = files(package).joinpath(name).read_text("utf-8")
         self._digest = sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
-    async def run(self, client: Client, key: str, *arguments: bytes | str) -> Any:
-        """What the script returns."""
+    async def run(self, client: Client, keys: Sequence[str], *arguments: bytes | str) -> Any:
+        """What the script returns. All keys must share a hash tag."""
         try:
-            return await client.evalsha(self._digest, 1, key, *arguments)
+            return await client.evalsha(self._digest, len(keys), *keys, *arguments)
         except NoScriptError:
-            return await client.eval(self._text, 1, key, *arguments)
+            return await client.eval(self._text, len(keys), *keys, *arguments)
