@@ -1,13 +1,15 @@
 """From the bytes of a record to an event, or to the reason why it is none."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from streams.events.compiled import struct_of
 from streams.events.envelope import EventFamily, epoch_ms
 
 Array = np.ndarray
@@ -57,28 +59,30 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The good events of a run of records with their times (epoch ms, int64[n]), and the bad ones."""
+    """The good events of a run of records with their times (epoch ms, int64[n]), and the bad ones. An event has each field of
+    its contract as an attribute, None where it was not given."""
 
-    events: list[dict[str, Any]]
+    events: list[Any]
     times: Array
     refused: list[Refusal]
     clock_corrections: int
+    unknown_fields: int
 
 
 class Decoder:
     """Decodes the records of one family. Pure: the same records give the same answer."""
 
     def __init__(self, family: EventFamily, max_bytes: int) -> None:
+        self._struct = struct_of(family.model, family.derived)
+        self._fields = frozenset(family.model.__annotations__)
+        self._read: Callable[[bytes], Any] = msgspec.json.Decoder(self._struct).decode
         self._validate: Callable[[bytes], dict[str, Any]] = TypeAdapter(family.model).validator.validate_json
         self._by_arrival = family.clock == "arrival"
         self._max_bytes = max_bytes
 
     def decode(self, records: Sequence[Record]) -> Decoded:
         """One event a good record, in order; event time is the lesser of the event's and the record's timestamp."""
-        refused: list[Refusal] = []
-        events = self._events(records)
-        if events is None:
-            records, events, refused = self._one_by_one(records)
+        records, events, refused, unknown = self._events(records)
         arrivals = np.array([record.timestamp for record in records], dtype=np.int64)
         stamps = _stamps(events, arrivals)
         ahead = stamps - arrivals
@@ -86,40 +90,43 @@ class Decoder:
             refused += [_untimely(records[i], int(ahead[i])) for i in np.flatnonzero(untimely).tolist()]
             kept = np.flatnonzero(~untimely)
             events, stamps, arrivals = [events[i] for i in kept.tolist()], stamps[kept], arrivals[kept]
+            unknown = {i: n for i, n in unknown.items() if not untimely[i]}
         times = arrivals if self._by_arrival else np.minimum(stamps, arrivals)
         refused.sort(key=lambda refusal: refusal.record.offset)
-        return Decoded(events, times, refused, int((stamps > arrivals).sum()))
+        return Decoded(events, times, refused, int((stamps > arrivals).sum()), sum(unknown.values()))
 
-    def _events(self, records: Sequence[Record]) -> list[dict[str, Any]] | None:
-        """All at once, as nearly every batch can be; None when a record must be looked at more closely."""
-        values: list[Any] = [record.value for record in records]
-        if None in values or max(map(len, values), default=0) > self._max_bytes:
-            return None
-        validate = self._validate
-        try:
-            return [validate(value) for value in values]
-        except ValidationError:
-            return None
-
-    def _one_by_one(self, records: Sequence[Record]) -> tuple[list[Record], list[dict[str, Any]], list[Refusal]]:
-        good: list[Record] = []
-        events: list[dict[str, Any]] = []
+    def _events(self, records: Sequence[Record]) -> tuple[Sequence[Record], list[Any], list[Refusal], dict[int, int]]:
+        """Good records, their events, the refused, and (index of an event → how many unknown fields it has)."""
+        read, most = self._read, self._max_bytes
+        events: list[Any] = []
         refused: list[Refusal] = []
+        unknown: dict[int, int] = {}
         for record in records:
-            if record.value is None or len(record.value) > self._max_bytes:
-                refused.append(_unread(record, self._max_bytes))
+            value = record.value
+            if value is None or len(value) > most:
+                refused.append(_unread(record, most))
                 continue
             try:
-                events.append(self._validate(record.value))
-                good.append(record)
-            except ValidationError as error:
-                refused.append(_refused(record, error))
-        return good, events, refused
+                events.append(read(value))
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                try:
+                    found = self._validate(value)
+                except ValidationError as error:
+                    refused.append(_refused(record, error))
+                    continue
+                known = {name: found[name] for name in self._fields & found.keys()}
+                if len(known) < len(found):
+                    unknown[len(events)] = len(found) - len(known)
+                events.append(self._struct(**known))
+        if refused:
+            bad = {id(refusal.record) for refusal in refused}
+            records = [record for record in records if id(record) not in bad]
+        return records, events, refused, unknown
 
 
-def _stamps(events: Sequence[Mapping[str, Any]], arrivals: Array) -> Array:
+def _stamps(events: Sequence[Any], arrivals: Array) -> Array:
     """int64[n]: what the events say, the arrival where they say nothing."""
-    given = [event.get("timestamp") for event in events]
+    given = [event.timestamp for event in events]
     if set(map(type, given)) == {int}:
         return np.array(given, dtype=np.int64)
     return np.array(

@@ -4,8 +4,8 @@ Each family extends `Event` with its own fields and names itself in a module-lev
 in a string is a wrong type, because a silent guess would become a wrong figure. A `null` is the same as leaving a field out.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Required
 
@@ -73,14 +73,15 @@ class Event(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class EventFamily:
-    """One topic's contract: its model, the clock of its windows, and what `enrich` derives from an event before it is
-    rolled up, called for batches in which some event has the field `enriched_from`."""
+    """One topic's contract: its model, the clock of its windows, and how `enrich` completes an event before it is rolled up,
+    in batches of which some event has the field `enriched_from`. `derived`: dimensions that no event names."""
 
     name: str
     model: type
     clock: Clock = "event"
-    enrich: Callable[[dict[str, Any]], None] | None = None
+    enrich: Callable[[Any], None] | None = None
     enriched_from: str = ""
+    derived: Mapping[str, Callable[[Any], str]] = field(default_factory=dict)
     key: str = "session"
 
 

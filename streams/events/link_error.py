@@ -21,11 +21,22 @@ class LinkError(Event, total=False):
     kind: Literal["page-link", "resource", "deep-link", "redirect-loop"] | None
 
 
-def locate(event: dict[str, Any]) -> None:
-    """The host that fails, and the page on which people meet the link."""
-    event["host"] = host(event["target"])
-    if not event.get("page") and event.get("source"):
-        event["page"] = route(event["source"])
+def name_the_page(event: Any) -> None:
+    """The page on which people meet the link."""
+    if not event.page and event.source:
+        event.page = route(event.source)
 
 
-FAMILY = EventFamily("link-error", LinkError, enrich=locate, enriched_from="target", key="target")
+def host_of_target(event: Any) -> str:
+    """The host that fails."""
+    return host(event.target)
+
+
+FAMILY = EventFamily(
+    "link-error",
+    LinkError,
+    enrich=name_the_page,
+    enriched_from="source",
+    derived={"host": host_of_target},
+    key="target",
+)

@@ -23,10 +23,10 @@ class PageLoad(Event, total=False):
     view: Text
 
 
-def name_the_page(event: dict[str, Any]) -> None:
+def name_the_page(event: Any) -> None:
     """A view without a page name is known by its route."""
-    if not event.get("page") and event.get("url"):
-        event["page"] = route(event["url"])
+    if not event.page and event.url:
+        event.page = route(event.url)
 
 
 FAMILY = EventFamily("page-load", PageLoad, enrich=name_the_page, enriched_from="url")

@@ -16,9 +16,31 @@ from streams.windows.time import PANE_MS
 from streams.windows.uniques import hash64
 
 Array = np.ndarray
-Event = dict[str, Any]
+Event = Any  # a contact event with its fields as attributes
+Scope = dict[str, Any]
 BLOCKS = 64
 SCOPE = ("app", "environment", "channel", "queue", "topic", "team", "segment", "country")
+
+
+@dataclass(slots=True)
+class Measured:
+    """What one event says about figures: whom it is about (see `SCOPE`), and what is new."""
+
+    app: str
+    environment: str | None = None
+    channel: str | None = None
+    queue: str | None = None
+    topic: str | None = None
+    team: str | None = None
+    segment: str | None = None
+    country: str | None = None
+    step: str | None = None
+    answered_wait: float | None = None  # seconds, like all below
+    abandoned_wait: float | None = None
+    handle: float | None = None
+    resolution: float | None = None
+    first_reply: float | None = None
+    bot: str | None = None  # contained, handed_over
 
 
 @dataclass(slots=True)
@@ -34,7 +56,7 @@ class Row:
     resolved: bool = False
     replied: bool = False
     handled: bool = False
-    scope: Event | None = None  # whom a wait belongs to: of the queueing while it waits, of the outcome while unpaired
+    scope: Scope | None = None  # whom a wait belongs to: of the queueing while it waits, of the outcome while unpaired
 
 
 class Contacts:
@@ -46,10 +68,10 @@ class Contacts:
 
     def measure(self, columns: Any, times: Array, late: Array, closed_until: int) -> tuple[Any, Array]:
         """Each event becomes what it says about figures; a queueing that arrives late adds the wait of its outcome."""
-        measured: list[tuple[Event, int]] = []
+        measured: list[tuple[Measured, int]] = []
         for event, at, is_late in zip(columns.events, times.tolist(), late.tolist(), strict=True):
-            row, found = self._row(event, at), dict(_scope(event))
-            paired = _STEPS[event["state"]](row, event, at, found, is_late)
+            row, found = self._row(event, at), Measured(**_scope(event))
+            paired = _STEPS[event.state](row, event, at, found, is_late)
             if not is_late:
                 _once(row, event, found)
                 measured.append((found, at))
@@ -58,7 +80,7 @@ class Contacts:
         return columns.replaced([found for found, _ in measured]), np.array([at for _, at in measured], dtype=np.int64)
 
     def _row(self, event: Event, at: int) -> Row:
-        name = hash64(f"{event['app']}\n{event.get('environment') or DEFAULT_ENVIRONMENT}\n{event['contact']}")
+        name = hash64(f"{event.app}\n{event.environment or DEFAULT_ENVIRONMENT}\n{event.contact}")
         block = name % BLOCKS
         self._changed.add(block)
         row = self._blocks[block].get(name)
@@ -67,10 +89,10 @@ class Contacts:
         row.touched = max(row.touched, at)
         return row
 
-    def waiting(self) -> list[tuple[Event, int]]:
+    def waiting(self) -> list[tuple[Measured, int]]:
         """Those queued and without an outcome: their dimensions and since when."""
         rows = (row for block in self._blocks for row in block.values())
-        return [(row.scope, row.queued) for row in rows if row.scope and row.queued is not None and not row.outcome]
+        return [(Measured(**row.scope), row.queued) for row in rows if row.scope and row.queued is not None and not row.outcome]
 
     def expire(self, before: int) -> list[str]:
         for number, block in enumerate(self._blocks):
@@ -91,75 +113,76 @@ class Contacts:
             self._blocks[int(number)] = {name: Row(*values) for name, *values in json.loads(content)}
 
 
-def _scope(event: Event) -> Iterator[tuple[str, Any]]:
-    return ((name, event[name]) for name in SCOPE if event.get(name))
+def _scope(event: Event) -> Scope:
+    return {name: value for name in SCOPE if (value := getattr(event, name))}
 
 
-def _queued(row: Row, event: Event, at: int, found: Event, _late: bool) -> tuple[Event, int] | None:
+def _queued(row: Row, event: Event, at: int, found: Measured, _late: bool) -> tuple[Measured, int] | None:
     if row.queued is not None:
         return None
     row.queued = at
-    found["step"] = "queued"
+    found.step = "queued"
     if not row.outcome:
-        row.scope = dict(_scope(event))
+        row.scope = _scope(event)
     if not row.unpaired:
         return None
     row.unpaired = False
-    pair, row.scope = {**(row.scope or {}), f"{row.outcome}_wait": max(row.outcome_at - at, 0) / 1000}, None
+    pair, row.scope = Measured(**(row.scope or {})), None
+    setattr(pair, f"{row.outcome}_wait", max(row.outcome_at - at, 0) / 1000)
     return pair, row.outcome_at
 
 
-def _outcome(row: Row, event: Event, at: int, found: Event, late: bool) -> None:
-    state = event["state"]
+def _outcome(row: Row, event: Event, at: int, found: Measured, late: bool) -> None:
+    state = event.state
     if row.outcome:
         return
-    row.outcome, row.outcome_at, row.scope = ("menu" if event.get("in_menu") else state), at, None
+    row.outcome, row.outcome_at, row.scope = ("menu" if event.in_menu else state), at, None
     if row.outcome not in ("answered", "abandoned"):
         return
-    found["step"] = state
-    wait = event.get("wait_seconds")
+    found.step = state
+    wait = event.wait_seconds
     if wait is None and row.queued is not None:
         wait = max(at - row.queued, 0) / 1000
     if wait is not None:
-        found[f"{state}_wait"] = wait
+        setattr(found, f"{state}_wait", wait)
     elif not late:
-        row.unpaired, row.scope = True, dict(_scope(event))
+        row.unpaired, row.scope = True, _scope(event)
 
 
-def _ended(row: Row, event: Event, at: int, found: Event, late: bool) -> None:
+def _ended(row: Row, event: Event, at: int, found: Measured, late: bool) -> None:
     if not row.outcome:
         row.outcome, row.outcome_at, row.scope = "ended", at, None
-    if event.get("handled_by") == "bot" and not row.ended:
-        found["bot"] = "handed_over" if event.get("handed_over") else "contained"
+    if event.handled_by == "bot" and not row.ended:
+        found.bot = "handed_over" if event.handed_over else "contained"
     row.ended = row.ended or not late
 
 
-def _resolved(row: Row, event: Event, at: int, found: Event, late: bool) -> None:
+def _resolved(row: Row, event: Event, at: int, found: Measured, late: bool) -> None:
     if row.resolved:
         return
     row.resolved = not late
-    found["step"] = "resolved"
-    seconds = event.get("resolution_seconds")
+    found.step = "resolved"
+    seconds = event.resolution_seconds
     if seconds is None and row.queued is not None:
         seconds = max(at - row.queued, 0) / 1000
-    found["resolution"] = seconds
+    found.resolution = seconds
 
 
-def _reopened(row: Row, _event: Event, _at: int, _found: Event, _late: bool) -> None:
+def _reopened(row: Row, _event: Event, _at: int, _found: Measured, _late: bool) -> None:
     row.resolved = False
 
 
-def _nothing(_row: Row, _event: Event, _at: int, _found: Event, _late: bool) -> None:
+def _nothing(_row: Row, _event: Event, _at: int, _found: Measured, _late: bool) -> None:
     pass
 
 
-def _once(row: Row, event: Event, found: Event) -> None:
+def _once(row: Row, event: Event, found: Measured) -> None:
     """The first reply and the handling time count once a contact, at the first event that tells them."""
-    if not row.replied and event.get("first_reply_seconds") is not None:
-        row.replied, found["first_reply"] = True, event["first_reply_seconds"]
-    if not row.handled and event.get("talk_seconds") is not None:
+    if not row.replied and event.first_reply_seconds is not None:
+        row.replied, found.first_reply = True, event.first_reply_seconds
+    if not row.handled and event.talk_seconds is not None:
         row.handled = True
-        found["handle"] = event["talk_seconds"] + (event.get("hold_seconds") or 0) + (event.get("wrap_up_seconds") or 0)
+        found.handle = event.talk_seconds + (event.hold_seconds or 0) + (event.wrap_up_seconds or 0)
 
 
 _STEPS = {

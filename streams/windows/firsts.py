@@ -54,5 +54,5 @@ class Firsts:
         for name, seen in self._seen.items():
             seen.restore(chunks[name])
 
-    def waiting(self) -> list[tuple[dict[str, Any], int]]:
+    def waiting(self) -> list[tuple[Any, int]]:
         return []

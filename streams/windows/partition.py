@@ -20,7 +20,7 @@ from streams.windows.pane import BLOCKS, Pane
 from streams.windows.seen import Seen
 from streams.windows.series import SeriesIndex, hour_of
 from streams.windows.tables import HORIZON_MS
-from streams.windows.uniques import hash64
+from streams.windows.uniques import hash64, hashes64
 
 Array = np.ndarray
 _NOTHING: Mapping[int, str] = {}
@@ -72,7 +72,6 @@ class Partition:
         self.folded_until = 0
         self.counts: Counter[str] = Counter()
         self._decoder = Decoder(self.family.event, self.policy.max_event_bytes)
-        self._fields = frozenset(self.family.event.model.__annotations__)
 
     def apply(self, records: Sequence[Record], unusable: Mapping[int, str] = _NOTHING) -> list[Refusal]:
         """Takes the records that come next; returns those that are no events. `unusable`: offsets at which a mistake of
@@ -86,11 +85,11 @@ class Partition:
         self.next = records[-1].offset + 1
         self.counts["records"] += len(records)
         self.counts["clock_corrections"] += decoded.clock_corrections
+        self.counts["unknown_fields"] += decoded.unknown_fields
         for refusal in refused:
             self.counts[f"dead_letters:{refusal.reason}"] += 1
         if decoded.events:
             columns = Columns(decoded.events, self.pseudonym)
-            self._count_unknown(columns)
             self._enrich(columns)
             self._apply(columns, decoded.times)
         return refused
@@ -100,16 +99,11 @@ class Partition:
         self.counts["offsets_lost"] += until - self.next
         self.next = until
 
-    def _count_unknown(self, columns: Columns) -> None:
-        if set(columns.fields) - self._fields:
-            self.counts["unknown_fields"] += sum(len(event.keys() - self._fields) for event in columns.events)
-
     def _enrich(self, columns: Columns) -> None:
         family = self.family.event
-        if family.enrich and family.enriched_from in columns.fields:
+        if family.enrich and any(columns.values(family.enriched_from)):
             for event in columns.events:
                 family.enrich(event)
-            columns.fields = {*columns.fields, *self.family.dimensions}
 
     def _apply(self, columns: Columns, times: Array) -> None:
         """Cuts at the records at which a pane closes: within a run, the same panes are open for every record."""
@@ -139,7 +133,7 @@ class Partition:
 
     def _deduplicate(self, columns: Columns, panes: Array, late: Array) -> Array:
         """bool[n]: False for an identity that an open pane has counted. A late record is late, whatever its identity."""
-        ids = np.array([hash64(i) if i else 0 for i in columns.values("id")], dtype=np.uint64)
+        ids = hashes64(columns.values("id"))
         fresh = np.ones(len(columns), dtype=bool)
         asked = np.flatnonzero((ids != 0) & ~late)
         fresh[asked] = self.ids.first_time(ids[asked], panes[asked])

@@ -27,7 +27,7 @@ class Events(Protocol):
     """A batch of events by column."""
 
     @property
-    def events(self) -> Sequence[Mapping[str, Any]]: ...
+    def events(self) -> Sequence[Any]: ...
     def __len__(self) -> int: ...
     def values(self, field: str) -> list[Any]: ...
 
@@ -92,10 +92,10 @@ class SeriesIndex:
             found[at, 0] = scope.total
             for d, (column, values) in enumerate(zip(columns, scope.values, strict=True), 1):
                 chosen = column if every else map(column.__getitem__, rows)
-                found[at, d] = [values.get(value or UNKNOWN, _NEW) for value in chosen]
+                found[at, d] = np.fromiter((values.get(value or UNKNOWN, _NEW) for value in chosen), np.int64, len(rows))
         return found
 
-    def _admit(self, event: Mapping[str, Any]) -> list[int]:
+    def _admit(self, event: Any) -> list[int]:
         name = _scope_of(event)
         scope = self._scopes.get(name) or self._new_scope(name)
         if scope is None:
@@ -103,7 +103,7 @@ class SeriesIndex:
             return [self._scopes[OTHER, OTHER].total] + [NONE] * len(self.dimensions)
         found, full = [scope.total], False
         for dimension, values in zip(self.dimensions, scope.values, strict=True):
-            value = event.get(dimension) or UNKNOWN
+            value = getattr(event, dimension) or UNKNOWN
             number = values.get(value)
             if number is None:
                 if len(values) < self._limits[0] and value != OTHER:
@@ -197,8 +197,8 @@ def hour_of(at_ms: int) -> int:
     return max(at_ms // HOUR_MS, 0)
 
 
-def _scope_of(event: Mapping[str, Any]) -> tuple[str, str]:
-    return event["app"], event.get("environment") or DEFAULT_ENVIRONMENT
+def _scope_of(event: Any) -> tuple[str, str]:
+    return event.app, event.environment or DEFAULT_ENVIRONMENT
 
 
 def _by_scope(events: Events) -> dict[tuple[str, str], Sequence[int]]:

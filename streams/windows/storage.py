@@ -197,7 +197,7 @@ def unpack_versions(content: bytes) -> Versions:
     return {(pane, block): version for pane, block, version in np.frombuffer(content, _VERSION).tolist()}
 
 
-def pack_live(waiting: list[tuple[dict[str, object], int]], series: SeriesIndex) -> bytes:
+def pack_live(waiting: list[tuple[object, int]], series: SeriesIndex) -> bytes:
     """By series: how many wait, and since when the oldest does."""
     found: dict[int, tuple[int, int]] = {}
     codes = series.look_up(Columns([scope for scope, _ in waiting])).tolist() if waiting else []

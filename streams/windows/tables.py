@@ -30,5 +30,5 @@ class KeyedTable(Protocol):
     def restore(self, fields: Mapping[str, bytes]) -> None:
         """The inverse of all that `unstored` ever gave."""
 
-    def waiting(self) -> list[tuple[dict[str, Any], int]]:
-        """(dimensions, since epoch ms) of what waits now; empty where nothing ever waits."""
+    def waiting(self) -> list[tuple[Any, int]]:
+        """(dimensions as attributes, since epoch ms) of what waits now; empty where nothing ever waits."""

@@ -4,6 +4,8 @@ Estimator: Otmar Ertl, "New cardinality estimation algorithms for HyperLogLog sk
 zero up, without switching between formulas.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import xxhash
 
@@ -19,6 +21,14 @@ _digest = xxhash.xxh3_64_intdigest
 def hash64(text: str) -> int:
     """64-bit hash of an identity that needs no secrecy, never 0."""
     return _digest(text.encode()) or 1
+
+
+def hashes64(texts: Sequence[str | None]) -> Array:
+    """uint64[n]: `hash64` of each, 0 where there is none."""
+    if all(texts):
+        found = np.array([_digest(text.encode()) for text in texts if text], dtype=np.uint64)
+        return np.maximum(found, np.uint64(1))
+    return np.array([hash64(text) if text else 0 for text in texts], dtype=np.uint64)
 
 
 def registers(hashes: Array) -> tuple[Array, Array]:

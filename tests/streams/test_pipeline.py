@@ -188,7 +188,7 @@ async def test_a_record_that_our_own_mistake_meets_becomes_a_dead_letter(monkeyp
     apply = Partition._apply
 
     def stumble(self: Partition, columns: Columns, times: np.ndarray) -> None:
-        if any(event.get("page") == "/stumble" for event in columns.events):
+        if any(event.page == "/stumble" for event in columns.events):
             self.counts["half done"] += 1
             raise ZeroDivisionError("a mistake")
         apply(self, columns, times)

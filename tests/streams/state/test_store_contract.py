@@ -197,7 +197,7 @@ async def test_minutes_are_kept_in_the_order_asked(bench: Bench) -> None:
 
 
 async def test_a_refused_checkpoint_writes_no_minute(bench: Bench) -> None:
-    """A worker that goes on from another offset may hold records that the log has lost since: its minutes are not the state's."""
+    """A worker that goes on from another offset may hold records that the log has lost since."""
     await bench.store.checkpoint(PAGES, None, at(10), {MINUTE: b"ours"})
     assert await bench.other.checkpoint(PAGES, 5, at(20), {MINUTE: b"theirs", MINUTE + 60_000: b"too"}) == 10
     assert await bench.other.minutes(PAGES, [MINUTE, MINUTE + 60_000]) == [b"ours", None]
