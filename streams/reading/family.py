@@ -37,7 +37,8 @@ class FamilyReader:
         shown = self._choose(totals, most)
         if not complete_once:
             totals = np.zeros_like(totals)
-        return FamilyState(self.layout, names, shown, partials, totals, waiting, oldest)
+        totals_at = np.array([row for row, name in enumerate(names) if name.dimension == "all"], dtype=np.int64)
+        return FamilyState(self.layout, names, totals_at, shown, partials, totals, waiting, oldest)
 
     def _forget(self, replicas: list[Replica]) -> None:
         """Rows of series that no partition knows any more are free for others."""

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -58,6 +58,10 @@ class Names:
             self._rows[name] = row
         return row
 
+    def are_totals(self, rows: Array) -> Array:
+        """int64[n] → bool[n]: whether a row is the total of an app."""
+        return np.array([self.names[row].dimension == "all" for row in rows.tolist()], dtype=bool)
+
     def keep(self, rows: set[int]) -> list[int]:
         """Gives back all other rows, and returns them. Whoever forgets a series has not met it for a day, so nothing that
         is still read lies in its row."""
@@ -77,6 +81,24 @@ class Frame:
     buckets: tuple[Array, Array]
     registers: tuple[Array, Array]
 
+    @staticmethod
+    def together(frames: Collection["Frame"]) -> "Frame":
+        """Frames of different rows as one: an addition has a fixed price, whatever is added."""
+        parts = ((f.cells for f in frames), (f.buckets for f in frames), (f.registers for f in frames))
+        return Frame(*(_joined(list(pairs)) for pairs in parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """What one minute or pane of a partition holds: everything, and the part of it that totals are."""
+
+    everything: Frame
+    totals: Frame
+
+    @staticmethod
+    def together(blocks: Collection["Frames"]) -> "Frames":
+        return Frames(Frame.together([b.everything for b in blocks]), Frame.together([b.totals for b in blocks]))
+
 
 @dataclass(slots=True)
 class Replica:
@@ -91,10 +113,10 @@ class Replica:
     folded_until: int = 0
     watermark: int = time.NEVER
     counts: Counter[str] = field(default_factory=Counter)
-    panes: dict[int, dict[int, Frame]] = field(default_factory=dict)
-    totals: dict[int, Frame] = field(default_factory=dict)
-    minutes: dict[int, Frame | None] = field(default_factory=dict)
+    panes: dict[int, Frames] = field(default_factory=dict)
+    minutes: dict[int, Frames | None] = field(default_factory=dict)
     live: tuple[Array, Array, Array] | None = None
+    _blocks: dict[int, dict[int, Frames]] = field(default_factory=dict)  # pane, or TOTALS → block → content
     _versions: Versions = field(default_factory=dict)
     renamed: int = 0  # grows when series were met or forgotten
     _rows: dict[int, int] = field(default_factory=dict)  # the partition's series number → row
@@ -126,7 +148,7 @@ class Replica:
 
     def _reset(self) -> None:
         self.next, self.folded_until, self.live, self.problem = -1, 0, None, ""
-        self.panes, self.totals, self.minutes, self._versions, self._rows = {}, {}, {}, {}, {}
+        self.panes, self.minutes, self._blocks, self._versions, self._rows = {}, {}, {}, {}, {}
         self.renamed += 1
 
     def _take(self, head: Sequence[bytes | None], versions: Versions, contents: dict[tuple[int, int], bytes | None]) -> None:
@@ -142,8 +164,16 @@ class Replica:
                 self._name(block, content)
         for (kind, block), content in contents.items():
             self._put(kind, block, content)
-        self.panes = {start: _present(start, blocks, versions) for start, blocks in self.panes.items() if start >= folded_until}
-        self.totals = _present(TOTALS, self.totals, versions)
+        before, kept = self._blocks, [kind for kind in self._blocks if kind == TOTALS or kind >= folded_until]
+        self._blocks = {kind: _present(kind, before[kind], versions) for kind in kept}
+        changed = {kind for kind, blocks in self._blocks.items() if blocks.keys() != before[kind].keys()} | {
+            k for k, _ in contents
+        }
+        self.panes = {
+            start: Frames.together(blocks.values()) if start in changed else self.panes[start]
+            for start, blocks in self._blocks.items()
+            if start != TOTALS
+        }
         self.live = self.live if (LIVE, 0) in versions else None
         self._versions = versions
 
@@ -163,17 +193,22 @@ class Replica:
         if kind == LIVE:
             series, waiting, since = unpack_live(content)
             self.live = self._row_of(series), waiting, since
-        elif kind == TOTALS:
-            self.totals = {**self.totals, block: self._frame(decode(content))}
         else:
-            self.panes[kind] = {**self.panes.get(kind, {}), block: self._frame(decode(content))}
+            self._blocks.setdefault(kind, {})[block] = self._frames(decode(content))
 
     def _row_of(self, series: Array) -> Array:
         return np.array([self._rows[number] for number in series.tolist()], dtype=np.int64)
 
-    def _frame(self, rows: Rows) -> Frame:
+    def _frames(self, rows: Rows) -> Frames:
         at, widths = self._row_of(rows.series), (self.layout.cells, self.layout.buckets, self.layout.registers)
-        return Frame(*(_placed(at, pair, width) for pair, width in zip(_pairs(rows), widths, strict=True)))
+        is_total = self.names.are_totals(at)
+        everything, totals = [], []
+        for (index, value), width in zip(_pairs(rows), widths, strict=True):
+            row = index // width if width else index
+            pair, of_totals = (at[row] * width + index % width, value) if index.size else (index, value), is_total[row]
+            everything.append(pair)
+            totals.append((pair[0][of_totals], pair[1][of_totals]))
+        return Frames(Frame(*everything), Frame(*totals))
 
     async def _fetch_minutes(self, source: StateSource, now_ms: int) -> None:
         first = time.floor_ms(now_ms - time.MINUTES_KEPT_MS, time.MINUTE_MS)
@@ -181,17 +216,18 @@ class Replica:
         kept = {minute: frame for minute, frame in self.minutes.items() if minute >= first}
         wanted = [minute for minute in range(first, last, time.MINUTE_MS) if minute not in kept]
         for minute, content in zip(wanted, await source.minutes(self.partition, wanted), strict=True):
-            kept[minute] = self._frame(decode(content)) if content else None
+            kept[minute] = self._frames(decode(content)) if content else None
         self.minutes = kept
 
     def lifetime(self) -> list[Frame]:
         """All that was ever counted: totals of what is folded, and what is not yet."""
-        return [*self.totals.values(), *(frame for blocks in self.panes.values() for frame in blocks.values())]
+        totals = self._blocks.get(TOTALS, {}).values()
+        return [frames.everything for frames in (*totals, *self.panes.values())]
 
 
-def _present(kind: int, blocks: dict[int, Frame], versions: Versions) -> dict[int, Frame]:
+def _present(kind: int, blocks: dict[int, Frames], versions: Versions) -> dict[int, Frames]:
     """Those that are still stored: a store that was rolled back lacks what was new."""
-    return {block: frame for block, frame in blocks.items() if (kind, block) in versions}
+    return {block: frames for block, frames in blocks.items() if (kind, block) in versions}
 
 
 def _field(key: tuple[int, int]) -> bytes:
@@ -205,8 +241,8 @@ def _pairs(rows: Rows) -> tuple[tuple[Array, Array], ...]:
     return rows.cells, rows.buckets, rows.registers
 
 
-def _placed(at: Array, pair: tuple[Array, Array], width: int) -> tuple[Array, Array]:
-    index, value = pair
-    if not index.size:
-        return index, value
-    return at[index // width] * width + index % width, value
+def _joined(pairs: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
+    if len(pairs) == 1:
+        return pairs[0]
+    nothing = np.empty(0, dtype=np.int64)
+    return np.concatenate([nothing, *(i for i, _ in pairs)]), np.concatenate([v for _, v in pairs]) if pairs else nothing

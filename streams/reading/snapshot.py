@@ -10,7 +10,7 @@ import numpy as np
 from streams.metrics.catalogue import Figure, Values
 from streams.metrics.stored import Counter, Distribution, Layout
 from streams.reading.figures import HistogramTotal, Reading, Series, Total
-from streams.reading.replica import Frame
+from streams.reading.replica import Frames
 from streams.reading.view import Rollup, SpanView
 from streams.windows import time
 from streams.windows.series import Name
@@ -25,17 +25,15 @@ _NO_ROWS = np.zeros(0, dtype=np.int64)
 class Partial:
     """One partition's share: sparse frames by the instant they begin."""
 
-    minutes: Mapping[int, Frame | None]
-    panes: Mapping[int, Mapping[int, Frame]]
+    minutes: Mapping[int, Frames | None]
+    panes: Mapping[int, Frames]
     folded_until: int
 
-    def frames(self, from_ms: int, to_ms: int) -> Iterator[Frame]:
+    def frames(self, from_ms: int, to_ms: int) -> Iterator[Frames]:
         """What was counted in [from, to): minutes where panes are folded, panes where they are not."""
         until = min(to_ms, self.folded_until)
         yield from (f for minute, f in self.minutes.items() if f is not None and from_ms <= minute < until)
-        for start, blocks in self.panes.items():
-            if from_ms <= start < to_ms:
-                yield from blocks.values()
+        yield from (f for start, f in self.panes.items() if from_ms <= start < to_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,8 @@ class FamilyState:
 
     layout: Layout
     names: tuple[Name, ...]
-    shown: Array  # bool
+    totals_at: Array  # int64: the rows that are totals of apps
+    shown: Array  # bool [names]
     partials: tuple[Partial, ...]
     totals: Array  # int64 [names, cells]: lifetime, never going backwards
     waiting: Array  # int64 [names]
@@ -60,8 +59,8 @@ class Snapshot:
     problems: tuple[str, ...]
     figures: Mapping[str, Figure]
     families: Mapping[str, FamilyState]
-    _rollups: dict[tuple[str, int, int], Rollup] = field(default_factory=dict, repr=False)
-    _values: dict[tuple[str, int, int], tuple[Values, ...]] = field(default_factory=dict, repr=False)
+    _rollups: dict[tuple[str, Stretch, bool], Rollup] = field(default_factory=dict, repr=False)
+    _values: dict[tuple[str, Stretch, bool], tuple[Values, ...]] = field(default_factory=dict, repr=False)
     _readings: dict[tuple[str, int, int, str], tuple[Reading, ...]] = field(default_factory=dict, repr=False)
 
     def window(self, name: str) -> Stretch:
@@ -92,35 +91,41 @@ class Snapshot:
     def _read(self, name: str, stretch: Stretch, dimension: str) -> tuple[Reading, ...]:
         key = (name, *stretch, dimension)
         if key not in self._readings:
-            rollup = self._rollup(self._axis(self.figures[name]), stretch)
+            only_totals = dimension == "all"  # of most windows nothing else is asked
+            rollup = self._rollup(self._axis(self.figures[name]), stretch, only_totals=only_totals)
             rows = rollup.rows_of.get(dimension, _NO_ROWS)
-            values = self._evaluated(name, stretch) if rows.size else ()
+            values = self._evaluated(name, stretch, only_totals=only_totals) if rows.size else ()
             self._readings[key] = tuple(reading for one in values for reading in _readings(one, rollup.series, rows))
         return self._readings[key]
 
-    def _evaluated(self, name: str, stretch: Stretch) -> tuple[Values, ...]:
+    def _evaluated(self, name: str, stretch: Stretch, *, only_totals: bool) -> tuple[Values, ...]:
         """A figure for all series at once."""
-        key = (name, *stretch)
+        key = (name, stretch, only_totals)
         if key not in self._values:
-            self._values[key] = tuple(self.figures[name].read(self._view(self.figures[name], stretch)))
+            figure = self.figures[name]
+            self._values[key] = tuple(figure.read(self._view(figure, stretch, only_totals=only_totals)))
         return self._values[key]
 
     def _axis(self, figure: Figure) -> str:
         return self.figures[figure.series_of].family if figure.series_of else figure.family
 
-    def _view(self, figure: Figure, stretch: Stretch) -> SpanView:
+    def _view(self, figure: Figure, stretch: Stretch, *, only_totals: bool) -> SpanView:
         from_ms, to_ms = stretch
         seconds = max(min(to_ms, self.at_ms) - from_ms, 1) / 1000
         layouts = {name: family.layout for name, family in self.families.items()}
-        rollups = partial(self._rollup, stretch=stretch)
+        rollups = partial(self._rollup, stretch=stretch, only_totals=only_totals)
         return SpanView(self.figures, layouts, rollups, self._axis(figure), seconds, self._live)
 
-    def _rollup(self, family: str, stretch: Stretch) -> Rollup:
-        key = (family, *stretch)
+    def _rollup(self, family: str, stretch: Stretch, *, only_totals: bool = False) -> Rollup:
+        key = (family, stretch, only_totals)
         if key not in self._rollups:
             state = self.families[family]
-            frames = (frame for share in state.partials for frame in share.frames(*stretch))
-            self._rollups[key] = Rollup(state.layout, state.names, frames, state.shown)
+            frames = [frames for share in state.partials for frames in share.frames(*stretch)]
+            if only_totals:
+                found = Rollup(state.layout, state.names, [f.totals for f in frames], state.shown, state.totals_at)
+            else:
+                found = Rollup(state.layout, state.names, [f.everything for f in frames], state.shown)
+            self._rollups[key] = found
         return self._rollups[key]
 
     def _live(self, family: str, measure: str) -> Array:
