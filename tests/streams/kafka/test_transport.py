@@ -66,6 +66,20 @@ async def test_a_record_larger_than_a_fetch_arrives(settings: KafkaSettings) -> 
         await running.until(lambda: running.pipeline.applied[PartitionId(name, 0)] == [0, 1, 2])
 
 
+async def test_a_record_is_what_stands_in_the_log(settings: KafkaSettings) -> None:
+    """Offset, key, value and the time of its arrival; and it is the parser's own record, not a copy of it."""
+    [name] = await create_topics(settings, "a")
+    async with producer(settings) as sender:
+        await sender.send_and_wait(name, b"value", b"key", partition=0, timestamp_ms=1_700_000_000_000)
+        sent = await sender.send_and_wait(name, None, b"key", partition=0, timestamp_ms=1_700_000_000_001)
+    async with worker(settings, [name]) as running:
+        await running.until(lambda: running.pipeline.applied[PartitionId(name, 0)] == [0, 1])
+        first, second = (record for batch in running.pipeline.batches for record in batch.records)
+    assert [(r.offset, r.key, r.value) for r in (first, second)] == [(0, b"key", b"value"), (1, b"key", None)]
+    assert second.timestamp == sent.timestamp > 1_700_000_000_001
+    assert type(first).__name__ == "DefaultRecord"
+
+
 class Restless(Recording):
     """Is sought elsewhere at random moments; what comes while it is being sought is only looked at."""
 
