@@ -7,6 +7,7 @@ from typing import Any
 
 import faust
 from faust.serializers.schemas import Schema
+from faust.tables import TableManager
 from mode import CrashingSupervisor
 from yarl import URL
 
@@ -17,6 +18,8 @@ from streams.kafka.transport import Transport
 log = logging.getLogger(__name__)
 
 DAY_SECONDS = 86_400.0
+METADATA_MS = 10_000  # how long partitions that were added, or a topic created anew, may go unread
+HEARTBEAT_SECONDS = 1.0  # by its answer a worker hears of a rebalance; meanwhile those that come and go wait
 
 
 class BatchSchema(Schema[Any, Any]):
@@ -29,6 +32,16 @@ class BatchSchema(Schema[Any, Any]):
         return decode
 
 
+class NoTables(TableManager):
+    """There are none. Faust's own manager gives them a second to be declared, and every start would wait for it."""
+
+    logger = logging.getLogger("faust")
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
+
+
 def build_app(settings: KafkaSettings, data_directory: str) -> Any:
     """An app that is not started and has no agents; it cannot be used again after it has been stopped."""
     servers = [URL(f"kafka://{server}") for server in settings.servers]
@@ -39,6 +52,7 @@ def build_app(settings: KafkaSettings, data_directory: str) -> Any:
         consumer_group_instance_id=settings.instance_id,
         datadir=data_directory,
         store="memory://",
+        TableManager=NoTables,
         web_enabled=False,
         topic_disable_leader=True,
         topic_allow_declare=False,
@@ -46,13 +60,14 @@ def build_app(settings: KafkaSettings, data_directory: str) -> Any:
         stream_wait_empty=False,
         stream_buffer_maxsize=8,
         agent_supervisor=CrashingSupervisor,
+        consumer_metadata_max_age_ms=METADATA_MS,
         consumer_auto_offset_reset="none",  # anything else moves a position without telling anybody
         producer_request_timeout=30,
         broker_max_poll_records=settings.max_poll_records,
         broker_max_poll_interval=DAY_SECONDS,
         broker_session_timeout=settings.session_timeout_seconds,
-        broker_heartbeat_interval=settings.session_timeout_seconds / 4,
-        broker_rebalance_timeout=30,
+        broker_heartbeat_interval=HEARTBEAT_SECONDS,
+        broker_rebalance_timeout=settings.session_timeout_seconds,
         broker_request_timeout=max(40.0, settings.session_timeout_seconds),
         broker_commit_interval=5,
     )

@@ -4,9 +4,10 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from aiokafka.admin.config_resource import ConfigResourceType
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
@@ -16,6 +17,7 @@ from aiokafka.errors import (
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
+from aiokafka.protocol.admin import DescribeConfigsRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.kafka.exit_codes import KafkaRefused, KafkaUnreachable
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 CONNECT_MS = 5_000
 PAUSE_SECONDS = 1.0
 REMIND_SECONDS = 30.0
+TIMESTAMPS, WANTED = "message.timestamp.type", "LogAppendTime"
 REFUSALS = {
     AuthenticationFailedError: "the user name or the password is wrong",
     AuthenticationMethodNotSupported: "it does not offer this SASL mechanism",
@@ -53,6 +56,7 @@ async def ready(settings: KafkaSettings, topics: Collection[str], stop: asyncio.
             line = f"{error}; still trying"
         else:
             if not missing:
+                await _warn_of_clocks(settings, sorted(set(topics) - {settings.dead_letter_topic}))
                 return
             patience = now + settings.unreachable_after_seconds
             line = f"waiting for missing topics: {', '.join(missing)} (create them with `xmon topics create`)"
@@ -93,6 +97,34 @@ async def _topics(settings: KafkaSettings) -> set[str]:
     finally:
         connection.close()
     return {topic[1] for topic in answer.topics}
+
+
+async def _warn_of_clocks(settings: KafkaSettings, topics: Sequence[str]) -> None:
+    """Names the topics in which one producer's clock can make what others send late. Nobody need allow this question."""
+    try:
+        kinds = await _timestamps(settings, topics)
+    except (KafkaError, KafkaUnreachable, TimeoutError) as error:
+        log.debug("what timestamps the topics have was not answered: %r", error)
+        return
+    for topic, kind in kinds.items():
+        if kind != WANTED:
+            log.warning(
+                "topic %s has the producers' timestamps (%s): a clock that is ahead makes later records of its partition "
+                "late. Hint: kafka-configs.sh --bootstrap-server %s --entity-type topics --entity-name %s --alter "
+                "--add-config %s=%s",
+                *(topic, kind, settings.servers[0], topic, TIMESTAMPS, WANTED),
+            )
+
+
+async def _timestamps(settings: KafkaSettings, topics: Sequence[str]) -> dict[str, str]:
+    """Topic → CreateTime or LogAppendTime, where we may know."""
+    connection = await connect(settings)
+    try:
+        asked = [(ConfigResourceType.TOPIC.value, topic, [TIMESTAMPS]) for topic in topics]
+        answer = await connection.send(DescribeConfigsRequest(asked))
+    finally:
+        connection.close()
+    return {name: entries[0][1] for error, _, _, name, entries in answer.resources if not error and entries}
 
 
 async def _pause(stop: asyncio.Event) -> None:

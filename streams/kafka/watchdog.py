@@ -5,11 +5,12 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from streams.kafka.exit_codes import ExitCode
 from streams.kafka.settings import KafkaSettings
+from streams.state.keys import PartitionId
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +26,7 @@ class Vitals:
     turns: int  # of the event loop
     joined: bool  # the group has answered at least once
     flowing: bool  # no rebalance is under way
-    waiting: bool  # records wait to be applied, or nobody can tell
-    progress: int  # batches applied so far
+    waiting: Mapping[PartitionId, int]  # where records wait, or nobody can tell: how many batches have been applied
     store_healthy: bool
 
 
@@ -47,6 +47,7 @@ LIMITS = {
     ExitCode.FLOW_STOPPED: Limit(120, "a rebalance does not come to its end"),
     ExitCode.NO_PROGRESS: Limit(120, "records wait, nothing is applied, and the store is well"),
 }
+Wrong = tuple[ExitCode, PartitionId | None]
 
 
 class Watch:
@@ -55,26 +56,27 @@ class Watch:
     def __init__(self, broker_answers: Callable[[], bool]) -> None:
         self._broker_answers = broker_answers
         self._last: Vitals | None = None
-        self._since: dict[ExitCode, float] = {}
+        self._since: dict[Wrong, float] = {}
 
-    def look(self, now: float, vitals: Vitals) -> ExitCode | None:
+    def look(self, now: float, vitals: Vitals) -> Wrong | None:
         """The reason to end, once something has been wrong for longer than its limit at every look."""
         last, self._last = self._last or vitals, vitals
-        stuck = vitals.waiting and vitals.progress == last.progress
-        wrong = {
-            ExitCode.LOOP_BLOCKED: vitals.turns == last.turns,
-            ExitCode.NO_ASSIGNMENT: not vitals.joined,
-            ExitCode.FLOW_STOPPED: vitals.joined and not vitals.flowing,
-            ExitCode.NO_PROGRESS: stuck and vitals.flowing and vitals.store_healthy,
+        wrong: dict[Wrong, bool] = {
+            (ExitCode.LOOP_BLOCKED, None): vitals.turns == last.turns,
+            (ExitCode.NO_ASSIGNMENT, None): not vitals.joined,
+            (ExitCode.FLOW_STOPPED, None): vitals.joined and not vitals.flowing,
         }
-        self._since = {code: self._since.get(code, now) for code, is_wrong in wrong.items() if is_wrong}
-        return next((code for code, since in self._since.items() if self._too_long(code, since, now)), None)
+        if vitals.flowing and vitals.store_healthy:
+            wrong |= {(ExitCode.NO_PROGRESS, which): last.waiting.get(which) == n for which, n in vitals.waiting.items()}
+        self._since = {what: self._since.get(what, now) for what, is_wrong in wrong.items() if is_wrong}
+        return next((what for what, since in self._since.items() if self._too_long(what, since, now)), None)
 
-    def _too_long(self, code: ExitCode, since: float, now: float) -> bool:
-        if now - since <= LIMITS[code].seconds:
+    def _too_long(self, what: Wrong, since: float, now: float) -> bool:
+        limit = LIMITS[what[0]]
+        if now - since <= limit.seconds:
             return False
-        if LIMITS[code].excused and not self._broker_answers():
-            self._since[code] = now
+        if limit.excused and not self._broker_answers():
+            self._since[what] = now
             return False
         return True
 
@@ -96,9 +98,10 @@ class Watchdog:
 
     def _run(self) -> None:
         while not self._over.wait(PERIOD_SECONDS):
-            code = self._watch.look(time.monotonic(), self._look())
-            if code is not None:
-                _end(code, LIMITS[code].says, self._exit)
+            wrong = self._watch.look(time.monotonic(), self._look())
+            if wrong:
+                code, which = wrong
+                _end(code, f"{which}: {LIMITS[code].says}" if which else LIMITS[code].says, self._exit)
                 return
 
 

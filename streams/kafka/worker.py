@@ -4,21 +4,25 @@ import asyncio
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from streams.kafka.app import add_agents, build_app
 from streams.kafka.batch import Batch, Log, Pipeline
 from streams.kafka.exit_codes import ConsumerFailed, KafkaRefused, PipelineFailed, WorkerError
 from streams.kafka.log import RIGHTS, KafkaLog
+from streams.kafka.membership import Membership
 from streams.kafka.preflight import ready
 from streams.kafka.settings import KafkaSettings
 from streams.kafka.watchdog import Exit, Vitals, Watchdog, broker_answers, end_within
 from streams.state.errors import StoreError
+from streams.state.keys import PartitionId
 
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.1
+MEMBERSHIP_SECONDS = 1.0
 LAG_SECONDS = 10.0
 LAG_PATIENCE_SECONDS = 30.0
 STOP_SHARE = 0.75  # of the time a stop may take, for Faust to leave the group
@@ -63,20 +67,26 @@ class Worker:
         self._log = KafkaLog(self._app, settings.dead_letter_topic)
         self._pipeline = self._app.transport.pipeline = pipeline_factory(self._log)
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._turns = self._taken = self._fed = 0
-        self._lagging = False
+        self._membership = Membership(settings.instance_id) if settings.instance_id else None
+        self._turns = 0
+        self._taken, self._fed = Counter[PartitionId](), Counter[PartitionId]()  # batches
+        self._lagging: Collection[PartitionId] = ()
         add_agents(self._app, topics, self._feed, self._fail)
 
     async def run(self, stop: asyncio.Event, exit_process: Exit) -> None:
         watchdog = Watchdog(self._vitals, lambda: broker_answers(self._settings), exit_process)
         watchdog.start()
         lives = [self._start(), self._tick(), self._measure_lag(), self._await_crash()]
+        if self._membership:
+            lives.append(self._keep_place(self._membership))
         tasks = {asyncio.ensure_future(life) for life in lives}
         stopping = asyncio.create_task(stop.wait())
         try:
             await self._first_end({*tasks, self._failure}, stopping)
         finally:
             release = end_within(self._settings.stop_within_seconds, exit_process)
+            if stop.is_set() and self._membership and self._joined:
+                self._membership.give_up(self._coordinator)
             await self._leave({*tasks, stopping})
             watchdog.stop()
         release()
@@ -107,9 +117,11 @@ class Worker:
             raise ConsumerFailed(f"the Kafka consumer did not start: {error!r}") from error
 
     async def _feed(self, batch: Batch) -> None:
-        self._taken += 1
-        await self._pipeline.feed(batch)
-        self._fed += 1
+        self._taken[batch.partition] += 1
+        try:
+            await self._pipeline.feed(batch)
+        finally:
+            self._fed[batch.partition] += 1
 
     def _fail(self, error: Exception) -> None:
         failure = error if isinstance(error, WorkerError | StoreError) else PipelineFailed(f"the pipeline failed: {error!r}")
@@ -132,13 +144,21 @@ class Worker:
         """Ask the brokers, not the fetcher, whether records wait: a fetcher that died would see none."""
         while True:
             await asyncio.sleep(LAG_SECONDS)
+            ours = self._log.assignment()
             try:
                 async with asyncio.timeout(LAG_PATIENCE_SECONDS):
-                    bounds = await self._log.all_bounds(self._log.assignment())
+                    bounds = await self._log.all_bounds(ours)
             except TimeoutError:
-                self._lagging = True
+                self._lagging = ours
             else:
-                self._lagging = any(end > (self._log.position(which) or 0) for which, (_, end) in bounds.items())
+                self._lagging = [which for which, (_, end) in bounds.items() if end > (self._log.position(which) or 0)]
+
+    async def _keep_place(self, membership: Membership) -> None:
+        """Of a static member; see `membership.py`."""
+        while True:
+            await asyncio.sleep(MEMBERSHIP_SECONDS)
+            if self._joined:
+                await self._app.consumer._thread.call_thread(membership.mend, self._coordinator)  # noqa: SLF001
 
     async def _await_crash(self) -> None:
         """Faust notes a crash in a flag, often from another thread, and goes on."""
@@ -150,13 +170,24 @@ class Worker:
             raise KafkaRefused(f"Kafka denies a right the worker needs: {reason!r}") from reason
         raise ConsumerFailed(f"the Kafka consumer failed: {reason!r}") from reason
 
+    @property
+    def _coordinator(self) -> Any:
+        """aiokafka's, once the group has been joined."""
+        return self._app.consumer._thread._ensure_consumer()._coordinator  # noqa: SLF001 - Faust offers no other way
+
+    @property
+    def _joined(self) -> bool:
+        """Whether the group has answered at least once."""
+        return self._app._assignment is not None  # noqa: SLF001
+
     def _vitals(self) -> Vitals:
+        """From the watchdog's thread: counters are copied before they are looked through."""
         consumer = self._app._consumer  # noqa: SLF001 - None until Faust has made one
+        taken, fed = self._taken.copy(), self._fed.copy()
         return Vitals(
             turns=self._turns,
-            joined=self._app._assignment is not None,  # noqa: SLF001
+            joined=self._joined,
             flowing=bool(consumer and consumer.flow_active) and not self._app.rebalancing,
-            waiting=self._lagging or self._taken > self._fed,
-            progress=self._fed,
+            waiting={which: fed[which] for which in {*self._lagging, *(taken - fed)}},
             store_healthy=self._store_healthy(),
         )

@@ -8,22 +8,24 @@ import pytest
 
 from streams.kafka.exit_codes import ExitCode
 from streams.kafka.watchdog import LIMITS, Vitals, Watch, end_within
+from streams.state.keys import PartitionId
 
-WELL = Vitals(turns=0, joined=True, flowing=True, waiting=False, progress=0, store_healthy=True)
+ONE, OTHER = PartitionId("a", 0), PartitionId("a", 1)
+WELL = Vitals(turns=0, joined=True, flowing=True, waiting={}, store_healthy=True)
 WRONG = {
     ExitCode.LOOP_BLOCKED: lambda second: replace(WELL),
     ExitCode.NO_ASSIGNMENT: lambda second: replace(WELL, turns=second, joined=False, flowing=False),
     ExitCode.FLOW_STOPPED: lambda second: replace(WELL, turns=second, flowing=False),
-    ExitCode.NO_PROGRESS: lambda second: replace(WELL, turns=second, waiting=True),
+    ExitCode.NO_PROGRESS: lambda second: replace(WELL, turns=second, waiting={ONE: 7}),
 }
 
 
 def first_end(look: Callable[[int], Vitals], seconds: int, answers: bool = True) -> tuple[int, ExitCode] | None:
     watch = Watch(lambda: answers)
     for second in range(seconds):
-        code = watch.look(second, look(second))
-        if code is not None:
-            return second, code
+        wrong = watch.look(second, look(second))
+        if wrong:
+            return second, wrong[0]
     return None
 
 
@@ -47,8 +49,21 @@ def test_what_is_well_now_and_then_is_well() -> None:
 
 def test_no_progress_is_excused_while_the_store_is_away() -> None:
     """Back-pressure is what a worker is for."""
-    away = lambda second: replace(WELL, turns=second, waiting=True, store_healthy=False)  # noqa: E731
+    away = lambda second: replace(WELL, turns=second, waiting={ONE: 7}, store_healthy=False)  # noqa: E731
     assert first_end(away, 1_000) is None
+
+
+def test_one_partition_that_stands_still_is_not_hidden_by_others() -> None:
+    """Records wait in both, and only one is applied; it is named."""
+    watch, limit = Watch(lambda: True), int(LIMITS[ExitCode.NO_PROGRESS].seconds)
+    looks = [watch.look(second, replace(WELL, turns=second, waiting={ONE: second, OTHER: 7})) for second in range(limit + 2)]
+    assert looks == [None] * (limit + 1) + [(ExitCode.NO_PROGRESS, OTHER)]
+
+
+def test_a_partition_in_which_nothing_waited_meanwhile_has_its_time_anew() -> None:
+    """Between two silences nothing was wrong."""
+    quiet = lambda second: replace(WELL, turns=second, waiting={ONE: 7} if second % 100 else {})  # noqa: E731
+    assert first_end(quiet, 1_000) is None
 
 
 def test_a_deadline_ends_the_process_unless_released() -> None:
