@@ -14,6 +14,7 @@ from streams.runner import PartitionStore, PipelineSettings, Runner
 from streams.state.errors import StoreUnavailable
 from streams.state.keys import PartitionId
 from streams.status import WorkerStatus
+from streams.windows.position import offset_of
 
 log = logging.getLogger(__name__)
 
@@ -53,10 +54,11 @@ class Pipeline:
         self.assigned(partitions)
         try:
             async with asyncio.timeout(POSITIONS_SECONDS):
-                return await self._store.next_offsets(partitions)
+                stored = await self._store.next_offsets(partitions)
         except (StoreUnavailable, TimeoutError) as error:
             log.warning("stored offsets could not be read, trying again with the first records: %s", error)
             return {}
+        return {partition: offset_of(position) for partition, position in stored.items()}
 
     def assigned(self, partitions: Collection[PartitionId]) -> None:
         """Keeps the memory of these partitions only."""

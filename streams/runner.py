@@ -105,7 +105,7 @@ class Runner:
         if self._ledger and not self._due():
             return
         async with self._lock:
-            ledger = self._ledger or await self._restore_and_seek()
+            ledger = self._ledger or await self._restore()
             if ledger and not self.closed:
                 await self._checkpoint(ledger)
 
@@ -156,9 +156,7 @@ class Runner:
         first, last = await self._log.bounds(self.partition)
         expected = self._expected(ledger)
         if last < expected:
-            problem = f"the log ends at {last}, the stored state at {expected}: the topic was created anew. {HINT}"
-            log.error("%s stands still: %s", self.partition, problem)
-            self._stands_still = problem
+            self._stand_still(f"the log ends at {last}, the stored state at {expected}")
             return False
         if first > expected:
             if not await self._apply(ledger):
@@ -175,6 +173,9 @@ class Runner:
             return
         self._checkpointed = self._clock()
         if not ledger.due:
+            return
+        if not await self._same_log(ledger):  # asked after all that is in memory was read, so all of it is of that log
+            await self._start_again()
             return
         letters, self._letters = self._letters, []
         await self._log.dead_letters(letters)
@@ -199,17 +200,13 @@ class Runner:
 
     async def _start_again(self) -> None:
         self._ledger = None
-        await self._restore_and_seek()
-
-    async def _restore_and_seek(self) -> Ledger | None:
-        ledger = await self._restore()
-        if ledger:
-            await self._log.seek(self.partition, ledger.partition.next)
-        return ledger
+        await self._restore()
 
     async def _restore(self) -> Ledger | None:
-        """The state that is stored; with none, that of an empty partition at the start of its log."""
+        """The state that is stored, or that of an empty partition at the start of its log; and seeks to where it stands."""
         self._pending, self._letters = [], []
+        if self._stands_still:  # the store has something else now: nothing that was found out about the old log holds
+            self._stands_still, self._unusable, self._careful_until = "", {}, 0
         fields = await self._until_available("reading the state", lambda: self._store.load(self.partition))
         if fields is None:
             return None
@@ -221,10 +218,24 @@ class Runner:
             raise StateRefused(f"the stored state of {self.partition} cannot be gone on with: {error}. {HINT}") from error
         if not fields:
             state.next = (await self._log.bounds(self.partition))[0]
+        found = await self._log.topic_id(self.partition.topic)
+        ledger.log = ledger.log or found
         if self.closed:
             return None
         self._ledger, self._checkpointed = ledger, self._clock()
+        if found not in ("", ledger.log):
+            self._stand_still(f"Kafka's topic has the id {found}, the stored state counts {ledger.log}")
+        await self._log.seek(self.partition, state.next)
         return ledger
+
+    async def _same_log(self, ledger: Ledger) -> bool:
+        """Whether the topic is the one that is counted. Brokers older than 2.8 give no ids: then nobody knows."""
+        return await self._log.topic_id(self.partition.topic) in ("", ledger.log)
+
+    def _stand_still(self, why: str) -> None:
+        anew = f"the topic was created anew. Hint: `xmon topics reset {self.partition.topic}` goes on with the new log."
+        self._stands_still = f"{why}: {anew}"
+        log.error("%s stands still: %s", self.partition, self._stands_still)
 
     async def _until_available(self, what: str, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
         """Repeats a call to the store until it answers; None when the partition is no longer ours."""

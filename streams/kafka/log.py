@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +19,7 @@ from faust.exceptions import ConsumerNotStarted, NotReady, ProducerSendError
 from streams.kafka.batch import DeadLetter
 from streams.kafka.dead_letters import encode
 from streams.kafka.exit_codes import KafkaRefused
+from streams.kafka.topic_id import topic_id
 from streams.state.keys import PartitionId
 
 if TYPE_CHECKING:
@@ -51,6 +54,8 @@ class KafkaLog:
     def __init__(self, app: Any, dead_letter_topic: str) -> None:
         self._app = app
         self._dead_letter_topic = dead_letter_topic
+        self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._ids: dict[str, tuple[float, str]] = {}  # topic → when it was asked for, and what it was
 
     def epoch(self, partition: PartitionId) -> int:
         return self._thread.chain.epochs[partition]
@@ -65,6 +70,15 @@ class KafkaLog:
 
     async def all_bounds(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, tuple[int, int]]:
         return await until_answered("reading the bounds of a log", lambda: self._bounds(partitions))
+
+    async def topic_id(self, topic: str) -> str:
+        """What it is now, not what it was: all who asked while an earlier question was on its way share the next one."""
+        called = time.monotonic()
+        async with self._asking[topic]:
+            if self._ids.get(topic, (0.0, ""))[0] < called:
+                asked = time.monotonic()
+                self._ids[topic] = asked, await until_answered("reading a topic's id", lambda: self._topic_id(topic))
+            return self._ids[topic][1]
 
     def assignment(self) -> list[PartitionId]:
         """What this worker reads at the moment, sorted; empty before the group has answered."""
@@ -94,6 +108,9 @@ class KafkaLog:
         key, value, headers = encode(letter)
         written = await self._app.producer.send(self._dead_letter_topic, key, value, None, None, headers)
         await written
+
+    async def _topic_id(self, topic: str) -> str:
+        return await topic_id(self._app.producer._ensure_producer().client, topic)  # noqa: SLF001 - the one of this loop
 
     async def _bounds(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, tuple[int, int]]:
         tps = [TopicPartition(*partition) for partition in partitions]

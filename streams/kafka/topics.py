@@ -5,13 +5,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.structs import TopicPartition
 
-from streams.kafka.exit_codes import KafkaRefused
+from streams.kafka.exit_codes import KafkaRefused, KafkaUnreachable
 from streams.kafka.preflight import connect
 from streams.kafka.settings import KafkaSettings
+from streams.kafka.topic_id import topic_id
+from streams.reset import Found
 
 WEEK_MS = 7 * 24 * 3600 * 1000
 TIMESTAMPS, RETENTION = "message.timestamp.type", "retention.ms"
@@ -78,6 +82,23 @@ async def describe(settings: KafkaSettings, topics: Collection[str] | None = Non
         for row in found
     ]
     return sorted(described, key=lambda topic: topic.name)
+
+
+async def find(settings: KafkaSettings, topic: str) -> Found:
+    """The id of a topic and the bounds of its logs; no bounds where there is no such topic."""
+    (await connect(settings)).close()
+    consumer = AIOKafkaConsumer(**settings.client(), isolation_level="read_committed")
+    try:
+        await consumer.start()
+        id_ = await topic_id(consumer._client, topic)  # noqa: SLF001 - first: an id that is out of date makes workers stand still
+        cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - asking for one by name may create it
+        tps = [TopicPartition(topic, number) for number in sorted(cluster.partitions_for_topic(topic) or ())]
+        starts, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
+    except KafkaError as error:
+        raise KafkaUnreachable(f"Kafka at {settings.bootstrap_servers} tells nothing of {topic}: {error!r}") from error
+    finally:
+        await consumer.stop()
+    return Found(id_, {tp.partition: (starts[tp], ends[tp]) for tp in tps})
 
 
 @asynccontextmanager

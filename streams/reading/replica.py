@@ -12,6 +12,7 @@ from streams.metrics.stored import Layout
 from streams.state.keys import PartitionId
 from streams.windows import time
 from streams.windows.pane import BLOCKS, Rows, decode
+from streams.windows.position import offset_of
 from streams.windows.series import Name, read_names
 from streams.windows.storage import (
     HEAD,
@@ -156,7 +157,7 @@ class Replica:
         folded_until = int(head[2] or 0)
         if folded_until < self.folded_until:  # the store was rolled back: what was folded since may be folded anew
             self.minutes = {minute: frame for minute, frame in self.minutes.items() if minute < folded_until}
-        self.next, self.folded_until = int(head[0] or 0), folded_until
+        self.next, self.folded_until = offset_of(int(head[0] or 0)), folded_until
         self.watermark, self.counts = meta["watermark"], Counter(meta["counts"])
         self.counts["dropped_values"] = meta["dropped"]
         for (kind, block), content in contents.items():

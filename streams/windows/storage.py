@@ -2,7 +2,7 @@
 
 | field | content |
 |---|---|
-| `_next` `_layout` `_folded_until` `_meta` `_versions` | see docs/architecture.md |
+| `_next` `_log` `_layout` `_folded_until` `_meta` `_versions` | see docs/architecture.md |
 | `p:<pane>:<block>` | a block of an open pane |
 | `l:<block>` | lifetime totals of folded panes |
 | `s:<block>` | names of series |
@@ -25,6 +25,7 @@ from streams.metrics.stored import Layout
 from streams.windows import time
 from streams.windows.pane import Pane, decode
 from streams.windows.partition import Partition
+from streams.windows.position import offset_of
 from streams.windows.series import SeriesIndex
 from streams.windows.tables import HORIZON_MS
 
@@ -59,13 +60,20 @@ class Ledger:
     def __init__(self, partition: Partition, key_fingerprint: str = "") -> None:
         self.partition = partition
         self.stored: int | None = None  # `_next` of the hash
+        self.log = ""  # the topic's id; "" while it is not known
+        self._log_start = 0  # the position of offset 0
         self._versions: Versions = {}
         self._layout = layout_of(partition, key_fingerprint)
 
     @property
+    def position(self) -> int:
+        """Where the memory stands."""
+        return self._log_start + self.partition.next
+
+    @property
     def due(self) -> bool:
         """Whether anything happened since the last checkpoint."""
-        return self.partition.next != (self.stored or 0)
+        return self.position != (self.stored or 0)
 
     def checkpoint(self) -> Checkpoint:
         """What changed. Taken as written: if it turns out not to be, the memory must be dropped and the hash read."""
@@ -73,15 +81,16 @@ class Ledger:
         fields = dict(self._changed())
         self._versions = {key: v for key, v in self._versions.items() if key[0] < 0 or key[0] >= state.folded_until}
         fields |= {
-            b"_next": b"%d" % state.next,
+            b"_next": b"%d" % self.position,
+            b"_log": self.log.encode(),
             b"_layout": self._layout.encode(),
             b"_folded_until": b"%d" % state.folded_until,
             b"_meta": _meta(state),
             b"_versions": pack_versions(self._versions),
         }
         kept = {m: content for m, content in state.minutes.items() if m >= state.folded_until - time.MINUTES_KEPT_MS}
-        taken = Checkpoint(self.stored, state.next, fields, kept, state.folded_until, state.obsolete)
-        state.minutes, state.obsolete, self.stored = {}, [], state.next
+        taken = Checkpoint(self.stored, self.position, fields, kept, state.folded_until, state.obsolete)
+        state.minutes, state.obsolete, self.stored = {}, [], self.position
         return taken
 
     def _changed(self) -> Iterable[tuple[bytes, bytes]]:
@@ -106,7 +115,7 @@ class Ledger:
             yield self._written(b"live", LIVE, 0), pack_live(state.table.waiting(), state.series)
 
     def _written(self, name: bytes, pane: int, block: int) -> bytes:
-        self._versions[pane, block] = self.partition.next
+        self._versions[pane, block] = self.position
         return name
 
     def restore(self, fields: Mapping[bytes, bytes]) -> None:
@@ -117,7 +126,9 @@ class Ledger:
         if found != self._layout:
             raise LayoutError(f"its layout is {found or 'unknown'}, this program and its settings write {self._layout}")
         state, meta = self.partition, json.loads(fields[b"_meta"])
-        state.next = self.stored = int(fields[b"_next"])
+        self.stored, self.log = int(fields[b"_next"]), fields.get(b"_log", b"").decode()
+        state.next = offset_of(self.stored)
+        self._log_start = self.stored - state.next
         state.folded_until, state.watermark = int(fields[b"_folded_until"]), meta["watermark"]
         state.counts.update(meta["counts"])
         self._versions = unpack_versions(fields[b"_versions"])
@@ -188,7 +199,7 @@ def _grouped(fields: Mapping[bytes, bytes]) -> dict[str, dict[str, bytes]]:
 
 
 def pack_versions(versions: Versions) -> bytes:
-    """(pane or kind, block) → the offset after which the field was last written."""
+    """(pane or kind, block) → the position after which the field was last written."""
     return np.array([(pane, block, v) for (pane, block), v in sorted(versions.items())], dtype=_VERSION).tobytes()
 
 

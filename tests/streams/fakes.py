@@ -16,6 +16,7 @@ class FakeLog:
         self.records = records
         self.starts = dict.fromkeys(records, 0)
         self.written: list[DeadLetter] = []
+        self.ids: dict[str, str] = {}
         self._epochs: Counter[PartitionId] = Counter()
         self._positions: dict[PartitionId, int] = {}
 
@@ -27,8 +28,14 @@ class FakeLog:
         self._epochs[partition] += 1
 
     async def bounds(self, partition: PartitionId) -> tuple[int, int]:
+        return self._bounds(partition)
+
+    def _bounds(self, partition: PartitionId) -> tuple[int, int]:
         log = self.records[partition]
         return self.starts[partition], log[-1].offset + 1 if log else self.starts[partition]
+
+    async def topic_id(self, topic: str) -> str:
+        return self.ids.get(topic, "")
 
     async def dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         self.written += letters
@@ -39,9 +46,9 @@ class FakeLog:
 
     def fetch(self, partition: PartitionId, most: int) -> Batch | None:
         """The next batch, of at most so many records."""
-        position = self._positions.get(partition, 0)
-        if position < self.starts[partition]:
-            self._positions[partition] = position = self.starts[partition]
+        position, (start, end) = self._positions.get(partition, 0), self._bounds(partition)
+        if not start <= position <= end:  # as a consumer does that was told so by the broker
+            self._positions[partition] = position = start
             self._epochs[partition] += 1
         found = [record for record in self.records[partition] if record.offset >= position][:most]
         if not found:
