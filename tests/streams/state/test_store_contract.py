@@ -1,7 +1,7 @@
-"""What every store promises, held against memory and real Redis: alone, as a cluster, and the oldest version."""
+"""What every store promises, held against memory and every kind of Redis there is: alone, as a cluster, the oldest version."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from copy import deepcopy
 
 import pytest
@@ -11,6 +11,8 @@ from streams.state.limits import MOST_FIELDS
 from streams.state.memory_store import MemoryStore
 from streams.state.redis_client import Client, connect
 from streams.state.redis_store import RedisStore
+from tests.services.redis import RedisServer
+from tests.services.redis_variants import redis_variants
 
 PAGES = PartitionId("experience.page-load", 3)
 CRASHES = PartitionId("experience.crash", 0)
@@ -80,12 +82,15 @@ class RedisBench(Bench):
         await self.client.delete(self.keys.worker(worker))
 
 
-@pytest.fixture(params=["memory", "redis_server", "redis_cluster", "redis_6"])
-async def bench(request: pytest.FixtureRequest, redis_prefix: str) -> AsyncIterator[Bench]:
+@pytest.fixture(params=["memory", "redis_server", "redis_cluster", "redis_6", *redis_variants()])
+async def bench(
+    request: pytest.FixtureRequest, redis_prefix: str, redis_variant: Callable[[str], RedisServer]
+) -> AsyncIterator[Bench]:
     if request.param == "memory":
         yield MemoryBench()
         return
-    client = connect(request.getfixturevalue(request.param).url)
+    other = request.param in redis_variants()
+    client = connect((redis_variant(request.param) if other else request.getfixturevalue(request.param)).url)
     try:
         yield RedisBench(client, redis_prefix)
     finally:
