@@ -14,6 +14,7 @@ from tests.streams.records import START, Raw
 FAMILIES = ("app-crash", "app-session", "contact", "link-error", "page-load")
 REORDERED_MS = 60_000
 TOO_LATE_MS = (200_000, 400_000)
+WRONG_CLOCKS_MS = (240_000, -3_600_000)
 LONGEST_MEMORY = 200  # events back from which a duplicate is taken
 
 
@@ -40,6 +41,7 @@ class Generator:
     bad: float = 0.01
     without_id: float = 0.1
     reordered: float = 0.3
+    wrong_clocks: float = 0.0  # of keys: half of them are of a producer whose clock is ahead, half of one that is behind
     sessions: int = 40
     _sent: list[Sent] = field(default_factory=list)
 
@@ -63,10 +65,16 @@ class Generator:
             event["id"] = f"{self.seed}-{number}"
         at = self._happened(arrival)
         if at is not None:
+            at += self._skew(_key(family, event))
             event["timestamp"] = at if rng.random() < 0.8 else _rfc_3339(at)
         if rng.random() < self.bad:
             return Sent(family, _key(family, event), _spoiled(rng, family, event, arrival), arrival)
         return Sent(family, _key(family, event), _json(event), arrival)
+
+    def _skew(self, key: bytes | None) -> int:
+        """How far the clock of the producer of a key is ahead; those without a key have a good one."""
+        place = crc32(key) % 1000 if key else 1000
+        return WRONG_CLOCKS_MS[place % 2] if place < 1000 * self.wrong_clocks else 0
 
     def _happened(self, arrival: int) -> int | None:
         rng = self._rng

@@ -1,0 +1,64 @@
+"""`make faults`: seeds one after the other, some at the same time; a table of how long everything took to recover.
+
+Each seed has its own Kafka and Redis, its own order of all faults, and then some pairs at once. Settings from the environment:
+
+XMON_FAULTS_SEEDS=20, XMON_FAULTS_FIRST_SEED=1, XMON_FAULTS_AT_ONCE=3
+XMON_FAULTS_EVENTS=300000         published by each seed
+XMON_FAULTS_ONLY="redis cut"      these alone, separated by commas; pairs with a + between
+XMON_FAULTS_PAIRS=4               at the same time, in each seed
+XMON_FAULTS_AWAY_SECONDS=180      the long outage of Kafka
+XMON_FAULTS_FROZEN_SECONDS=40     Redis
+
+What was measured is in .cache/faults/recoveries.jsonl; the logs of a seed that failed stay in .cache/faults/seed-<n>/.
+"""
+
+import json
+import multiprocessing
+import statistics
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+
+from tests.faults.faults import Recovery
+from tests.faults.long_form import CACHE, Outcome, number, run
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """Fault, how often, median and worst seconds until all was stored, and until all was shown."""
+    found: dict[str, list[Recovery]] = defaultdict(list)
+    for outcome in outcomes:
+        for recovery in outcome.recoveries:
+            found["two at once" if "+" in recovery.fault else recovery.fault].append(recovery)
+    lines = [f"{'':<20}{'times':>6}{'lasted':>10}{'stored':>10}{'worst':>10}{'shown':>10}{'worst':>10}"]
+    for fault, all_of_it in sorted(found.items()):
+        columns = [[getattr(one, name) for one in all_of_it] for name in ("lasted", "stored", "shown")]
+        lasted, stored, shown = columns
+        seconds = (statistics.median(lasted), statistics.median(stored), max(stored), statistics.median(shown), max(shown))
+        lines.append(f"{fault:<20}{len(all_of_it):>6}" + "".join(f"{value:>8.1f} s" for value in seconds))
+    return "\n".join(lines)
+
+
+def main() -> int:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    first, began, outcomes = number("FIRST_SEED", 1), time.monotonic(), []
+    context = multiprocessing.get_context("spawn")
+    with (
+        ProcessPoolExecutor(number("AT_ONCE", 3), context, max_tasks_per_child=1) as pool,
+        (CACHE / "recoveries.jsonl").open("w") as measured,
+    ):
+        for done in as_completed([pool.submit(run, seed) for seed in range(first, first + number("SEEDS", 20))]):
+            outcomes.append(done.result())
+            for recovery in outcomes[-1].recoveries:
+                measured.write(json.dumps({"seed": outcomes[-1].seed, **asdict(recovery)}) + "\n")
+            measured.flush()
+    failed = [outcome.seed for outcome in outcomes if outcome.differences]
+    sys.stdout.write(f"\n{table(outcomes)}\n\n{len(outcomes)} seeds in {(time.monotonic() - began) / 60:.0f} min; ")
+    sys.stdout.write(f"seeds with differences: {failed}\n" if failed else "nothing differs\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""What can be done to a running site, and how long it takes to recover."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tests.faults.site import Site
+from tests.services.proxy import Proxy
+
+SESSION_TIMEOUT_SECONDS = 10.0  # of the consumer group
+MOST_CUT_BYTES = 3_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Seconds that those faults last whose length may be chosen."""
+
+    redis_frozen: float = 5.0
+    kafka_away: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`target`: two faults may happen at once where these differ."""
+
+    target: str
+    strike: Callable[[Site, Lengths], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Seconds from the beginning of a fault: until it ended, until all that the log then held was stored, until every `serve`
+    had read that.
+    """
+
+    fault: str
+    lasted: float
+    stored: float
+    shown: float
+
+    def __str__(self) -> str:
+        return f"{self.fault:<40} {self.lasted:6.1f} s, all stored after {self.stored:6.1f} s, shown after {self.shown:6.1f} s"
+
+
+def inflict(site: Site, names: Sequence[str], lengths: Lengths) -> Recovery:
+    """Does it, or several of it at the same time, and waits until all that the log then holds is stored and read."""
+    began = time.monotonic()
+    with ThreadPoolExecutor() as together:
+        for done in [together.submit(FAULTS[name].strike, site, lengths) for name in names]:
+            done.result()
+    lasted, ends = time.monotonic() - began, site.ends()
+    site.catch_up(ends)
+    stored = time.monotonic() - began
+    site.appear(ends)
+    return Recovery(" + ".join(names), lasted, stored, time.monotonic() - began)
+
+
+# -- workers
+
+
+def kill_worker(site: Site, _: Lengths) -> None:
+    """Another one comes in its place."""
+    site.rng.choice(site.workers).kill9()
+    time.sleep(site.rng.uniform(0, 1))
+    site.revive()
+
+
+def stop_worker(site: Site, _: Lengths) -> None:
+    """SIGTERM, and another one in its place."""
+    site.rng.choice(site.workers).stop()
+    site.revive()
+
+
+def join_worker(site: Site, _: Lengths) -> None:
+    site.join()
+
+
+def leave_worker(site: Site, _: Lengths) -> None:
+    """SIGTERM, and the others must do; the last one is replaced."""
+    if len(site.workers) > 1:
+        site.workers.pop(site.rng.randrange(len(site.workers))).stop()
+    else:
+        stop_worker(site, _)
+
+
+def freeze_worker(site: Site, _: Lengths) -> None:
+    """Longer than the group waits; then it goes on, and does not know."""
+    with stopped(site.rng.choice(site.workers).pid):
+        time.sleep(SESSION_TIMEOUT_SECONDS + site.rng.uniform(1, 2))
+
+
+# -- Redis, and the wire between
+
+
+def kill_redis(site: Site, _: Lengths) -> None:
+    site.redis.kill9()
+    time.sleep(site.rng.uniform(0, 1))
+    site.redis.start()
+
+
+def cut_redis(site: Site, _: Lengths) -> None:
+    """kill -9, and the end of the append-only file is lost, as with the power: a few bytes or some seconds."""
+    site.redis.kill9()
+    file = site.redis.append_only_file()
+    size = file.stat().st_size
+    os.truncate(file, size - min(int(MOST_CUT_BYTES ** site.rng.random()), size // 2))
+    site.redis.start()
+
+
+def cut_redis_twice(site: Site, lengths: Lengths) -> None:
+    """The second time while workers repeat what the first took."""
+    cut_redis(site, lengths)
+    time.sleep(site.rng.uniform(0, 3))
+    cut_redis(site, lengths)
+
+
+def freeze_redis(site: Site, lengths: Lengths) -> None:
+    with stopped(site.redis.pid):
+        time.sleep(lengths.redis_frozen * site.rng.uniform(0.7, 1.3))
+
+
+def lose_replies(site: Site, _: Lengths) -> None:
+    """Of the first commands and of those that repeat them."""
+    _wire(site).lose_replies(site.rng.uniform(0.5, 4))
+
+
+def delay_commands(site: Site, _: Lengths) -> None:
+    """Commands arrive when their workers have given up, repeated them and gone on."""
+    _wire(site).hold_commands(site.rng.uniform(0.5, 7))
+    time.sleep(site.rng.uniform(0, 3))
+    _wire(site).deliver(site.rng)
+
+
+def _wire(site: Site) -> Proxy:
+    assert site.wire, "workers reach Redis without a wire between"
+    return site.wire
+
+
+# -- Kafka
+
+
+def kill_kafka(site: Site, _: Lengths) -> None:
+    site.kafka.kill9()
+    time.sleep(site.rng.uniform(0, 2))
+    site.kafka.start()
+
+
+def take_kafka_away(site: Site, lengths: Lengths) -> None:
+    """SIGTERM, and the broker comes back much later."""
+    site.kafka.stop()
+    time.sleep(lengths.kafka_away)
+    site.kafka.start()
+
+
+# -- serve
+
+
+def kill_serve(site: Site, _: Lengths) -> None:
+    """kill -9; it comes back at the same address."""
+    serve = site.rng.choice(site.serves)
+    serve.kill9()
+    time.sleep(site.rng.uniform(0, 1))
+    serve.start()
+
+
+def freeze_serve(site: Site, _: Lengths) -> None:
+    with stopped(site.rng.choice(site.serves).pid):
+        time.sleep(site.rng.uniform(3, 12))
+
+
+FAULTS: dict[str, Fault] = {
+    "worker kill -9": Fault("worker", kill_worker),
+    "worker SIGTERM": Fault("worker", stop_worker),
+    "worker joins": Fault("worker", join_worker),
+    "worker leaves": Fault("worker", leave_worker),
+    "worker frozen": Fault("worker", freeze_worker),
+    "redis kill -9": Fault("redis", kill_redis),
+    "redis cut": Fault("redis", cut_redis),
+    "redis cut twice": Fault("redis", cut_redis_twice),
+    "redis frozen": Fault("redis", freeze_redis),
+    "replies lost": Fault("wire", lose_replies),
+    "commands late": Fault("wire", delay_commands),
+    "kafka kill -9": Fault("kafka", kill_kafka),
+    "kafka away": Fault("kafka", take_kafka_away),
+    "serve kill -9": Fault("serve", kill_serve),
+    "serve frozen": Fault("serve", freeze_serve),
+}
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """SIGSTOP, and SIGCONT."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)

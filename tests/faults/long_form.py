@@ -1,0 +1,72 @@
+"""One seed of the long form: servers of its own, an order of its own, and what came of it."""
+
+import os
+import random
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.e2e.monitor import Monitor
+from tests.faults.faults import Lengths, Recovery
+from tests.faults.run import Plan, every_fault, survive
+from tests.faults.site import Site
+from tests.services.kafka import KafkaServer
+from tests.services.proxy import Proxy
+from tests.services.redis import RedisServer
+
+CACHE = Path(__file__).parents[2] / ".cache" / "faults"
+SECONDS_EACH = 14.0  # about, of a fault with its recovery, without the long ones
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Of one seed."""
+
+    seed: int
+    seconds: float
+    recoveries: Sequence[Recovery]
+    differences: Sequence[str]
+
+
+def number(name: str, otherwise: int) -> int:
+    return int(os.environ.get(f"XMON_FAULTS_{name}", otherwise))
+
+
+def plan(rng: random.Random) -> Plan:
+    lengths = Lengths(redis_frozen=number("FROZEN_SECONDS", 40), kafka_away=number("AWAY_SECONDS", 180))
+    only = [name for name in os.environ.get("XMON_FAULTS_ONLY", "").split(",") if name]
+    faults = [tuple(one.strip() for one in name.split("+")) for name in only] or every_fault(rng, number("PAIRS", 4))
+    seconds = SECONDS_EACH * len(faults) + (0 if only else lengths.redis_frozen + lengths.kafka_away)
+    return Plan(faults, number("EVENTS", 300_000), seconds, minutes=30, lengths=lengths)
+
+
+def run(seed: int) -> Outcome:
+    """One seed on servers of its own. What went wrong with the harness itself is told as a difference."""
+    directory, began, rng = CACHE / f"seed-{seed}", time.monotonic(), random.Random(seed)
+    shutil.rmtree(directory, ignore_errors=True)
+
+    def tell(line: str) -> None:
+        sys.stdout.write(f"{time.strftime('%H:%M:%S')} seed {seed}: {line}\n")
+        sys.stdout.flush()
+
+    recoveries: list[Recovery] = []
+    with ExitStack() as running:
+        kafka = running.enter_context(KafkaServer(directory / "kafka"))
+        redis = running.enter_context(RedisServer(directory / "redis"))
+        wire = running.enter_context(Proxy(redis.port))
+        monitor = running.enter_context(closing(Monitor(directory, kafka, redis, f"seed-{seed}")))
+        site = Site(monitor, kafka, redis, rng, wire=wire)
+        site.start(workers=2, serves=2)
+        try:
+            differences = survive(site, seed, plan(rng), tell, recoveries.append)
+        except Exception as error:  # noqa: BLE001 - the other seeds go on
+            differences = [f"{type(error).__name__}: {error}"]
+    if not differences:
+        shutil.rmtree(directory)
+    outcome = Outcome(seed, time.monotonic() - began, recoveries, differences)
+    tell(f"{outcome.seconds:.0f} s, " + ("nothing differs" if not differences else "\n  ".join(["DIFFERS", *differences])))
+    return outcome

@@ -1,0 +1,107 @@
+"""Events that keep coming while other things happen, published one by one and in transactions."""
+
+import math
+import random
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any, Self
+from zlib import crc32
+
+from confluent_kafka import KafkaError, Producer
+
+from tests.faults.generator import FAMILIES, Generator, Sent
+from tests.faults.oracle import MINUTE_MS
+from tests.faults.site import Site
+from tests.faults.transactions import Transactions
+
+TICK_SECONDS = 0.02
+PATIENCE_SECONDS = 600.0
+SETTINGS = {
+    "linger.ms": 20,
+    "reconnect.backoff.max.ms": 1000,
+    "queue.buffering.max.messages": 1_000_000,
+    "log_level": 0,
+}
+
+
+def story(
+    seed: int, count: int, families: Sequence[str] = FAMILIES, minutes: int = 12, **chances: float
+) -> tuple[Iterator[Sent], int, int]:
+    """(events, their first and last instant): so many minutes that end now. `chances` of what goes wrong, for the generator."""
+    until = int(time.time() * 1000) // 10_000 * 10_000
+    start, step = until - minutes * MINUTE_MS, minutes * MINUTE_MS // count
+    generator = Generator(seed, tuple(families), start_ms=start, step_ms=step, sessions=max(count // 20, 10), **chances)
+    return generator.events(count), start - 10 * MINUTE_MS, until
+
+
+class Publishing:
+    """Hands out the same share of what is left in each moment, an eighth of all being left after `seconds`: so events never run
+    out while faults take their time. At the end the rest comes at once.
+    """
+
+    def __init__(self, site: Site, events: Iterator[Sent], count: int, seconds: float, in_transactions: float = 0.0) -> None:
+        settings = {**SETTINGS, "bootstrap.servers": site.kafka.bootstrap}
+        self._producer = Producer({**settings, "enable.idempotence": True, "message.timeout.ms": int(PATIENCE_SECONDS * 1000)})
+        name = f"{site.monitor.topic_prefix}producer"
+        self.transactions = Transactions(settings, name, random.Random(count)) if in_transactions else None
+        self._share = in_transactions  # of keys
+        self._site, self._events, self._count, self._seconds = site, events, count, seconds
+        self._thread = threading.Thread(target=self._publish)
+        self._hurry = threading.Event()
+        self._failed: list[KafkaError] = []
+        self.sent = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wait()
+
+    def wait(self) -> None:
+        """Publishes the rest at once, and returns when the broker has acknowledged all."""
+        self._hurry.set()
+        self._thread.join()
+        assert self._producer.flush(PATIENCE_SECONDS) == 0, "not all events were acknowledged"
+        assert not self._failed, self._failed
+
+    def _publish(self) -> None:
+        began = time.monotonic()
+        with ExitStack() as open_transactions:
+            if self.transactions:
+                open_transactions.enter_context(self.transactions)
+            while self.sent < self._count:
+                due = self._count * (1 - math.exp(-2 * (time.monotonic() - began) / self._seconds))
+                while self.sent < due or self._hurry.is_set():
+                    event = next(self._events, None)
+                    if event is None:
+                        return
+                    self._send(event)
+                self._producer.poll(0)
+                self._hurry.wait(TICK_SECONDS)
+
+    def _send(self, event: Sent) -> None:
+        number = crc32(event.key or b"")
+        width = self._site.width[event.family]
+        record: dict[str, Any] = {
+            "topic": self._site.monitor.topic(event.family),
+            "value": event.value,
+            "key": event.key,
+            "partition": number % width,
+            "timestamp": event.arrival,
+        }
+        if (
+            self.transactions and event.key and number // width % 100 < self._share * 100
+        ):  # all of a key, so that it stays in order
+            self.transactions.put(**record)
+        else:
+            self._producer.produce(**record, on_delivery=self._delivered)
+        self.sent += 1
+        if self.sent % 100 == 0:
+            self._producer.poll(0)
+
+    def _delivered(self, error: KafkaError | None, _: object) -> None:
+        if error:
+            self._failed.append(error)

@@ -1,0 +1,202 @@
+"""What the API must say of a stretch of time, from the oracle's cells and by the published definitions alone."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from tests.faults.figures import DISTRIBUTIONS, bounds
+from tests.faults.oracle import Cells, Series
+
+Labels = tuple[str, ...]
+Said = dict[tuple[Any, ...], float]  # (figure, statistic, *series, labels) → value; n under the statistic "n"
+REGISTERS, RANKS = 2048, 53
+QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99)
+UNIT = {  # what one of the whole numbers that are added up is, where it is not a microsecond
+    "cls": 1e-4,
+    **dict.fromkeys(
+        ("contact_wait_seconds", "contact_abandon_seconds", "handle_seconds", "resolution_seconds", "first_reply_seconds"), 1e-3
+    ),
+}
+VITALS = {
+    "lcp": ("lcp_seconds", 2500, 4000),
+    "inp": ("inp_seconds", 200, 500),
+    "cls": ("cls", 0.1, 0.25),
+    "fcp": ("fcp_seconds", 1800, 3000),
+    "ttfb": ("ttfb_seconds", 800, 1800),
+}
+
+
+class Row:
+    """The cells of one series, of all families."""
+
+    def __init__(self) -> None:
+        self.cells: dict[tuple[str, str], Counter[Any]] = defaultdict(Counter)
+
+    def count(self, name: str) -> int:
+        return sum(self.cells[name, "count"].values())
+
+    def n(self, name: str) -> int:
+        return sum(self.cells[name, "le"].values())
+
+    def within(self, name: str, threshold: float) -> int:
+        last = DISTRIBUTIONS[name][0].index(threshold)
+        return sum(amount for at, amount in self.cells[name, "le"].items() if at <= last)
+
+    def people(self, name: str) -> int:
+        return round(estimate(self.cells[name, "register"].values()))
+
+
+Amount = Callable[[Row], float]
+
+
+def count(name: str) -> Amount:
+    return lambda row: row.count(name)
+
+
+def _service_level(variant: str) -> tuple[Amount, Amount]:
+    """Six definitions: answered within 20 s, of those who were answered or gave up."""
+
+    def part(row: Row) -> float:
+        more = {"f1": row.within("contact_abandon_seconds", 20), "f5": row.within("contact_abandon_seconds", 5)}
+        return row.within("contact_wait_seconds", 20) + more.get(variant, 0)
+
+    def whole(row: Row) -> float:
+        answered, gave_up = row.n("contact_wait_seconds"), row.n("contact_abandon_seconds")
+        less = {"f2": gave_up, "f4": row.within("contact_abandon_seconds", 20), "f6": row.within("contact_abandon_seconds", 5)}
+        return answered + gave_up - less.get(variant, 0)
+
+    return part, whole
+
+
+def _short(row: Row) -> int:
+    return row.within("contact_abandon_seconds", 5)
+
+
+def _outcomes(row: Row) -> int:
+    return row.count("contacts_answered") + row.count("contacts_abandoned")
+
+
+def _vital(vital: str, rating: str) -> tuple[Amount, Amount]:
+    name, good, poor = VITALS[vital]
+    parts: dict[str, Amount] = {
+        "good": lambda row: row.within(name, good),
+        "needs_improvement": lambda row: row.within(name, poor) - row.within(name, good),
+        "poor": lambda row: row.n(name) - row.within(name, poor),
+    }
+    return parts[rating], lambda row: row.n(name)
+
+
+SHARES: dict[tuple[str, Labels], tuple[Amount, Amount]] = {
+    ("page_load_failure_ratio", ()): (count("page_load_failures"), count("page_views")),
+    ("page_overload_ratio", ()): (count("page_overloads"), count("page_views")),
+    ("slow_frame_ratio", ()): (count("slow_frames"), count("frames")),
+    ("frozen_frame_ratio", ()): (count("frozen_frames"), count("frames")),
+    ("anr_ratio", ()): (count("anr_sessions"), count("app_sessions")),
+    ("crash_free_session_ratio", ()): (lambda r: r.count("app_sessions") - r.count("crashed_sessions"), count("app_sessions")),
+    ("crash_free_user_ratio", ()): (
+        lambda row: row.people("active_users") - row.people("crashed_users"),
+        lambda row: row.people("active_users"),
+    ),
+    ("bot_containment_ratio", ()): (count("bot_contained_contacts"), count("bot_contacts")),
+    ("first_reply_within_hour_ratio", ()): (
+        lambda row: row.within("first_reply_seconds", 3600),
+        lambda row: row.n("first_reply_seconds"),
+    ),
+    ("abandonment_ratio", ("raw",)): (count("contacts_abandoned"), _outcomes),
+    ("abandonment_ratio", ("excluding_short",)): (
+        lambda row: row.count("contacts_abandoned") - _short(row),
+        lambda row: _outcomes(row) - _short(row),
+    ),
+    **{("service_level", (variant,)): _service_level(variant) for variant in ("f1", "f2", "f3", "f4", "f5", "f6")},
+    **{
+        ("web_vital_share", (vital, rating)): _vital(vital, rating)
+        for vital in VITALS
+        for rating in ("good", "needs_improvement", "poor")
+    },
+}
+"""(figure, labels) → the part and the whole; the part is held within the whole."""
+
+
+def of_span(cells: Cells) -> Said:
+    """Every figure of a stretch but those of now: counts, means, quantiles, people, shares, rates and scores."""
+    rows: dict[Series, Row] = defaultdict(Row)
+    for (series, (figure, kind, which)), amount in cells.items():
+        rows[series].cells[figure, kind][which] = amount
+    found: Said = {}
+    for series, row in rows.items():
+        for figure, statistic, labels, value, n in _all(row):
+            if n > 0:
+                found[figure, statistic, *series, labels] = value
+                found[figure, "n", *series, labels] = n
+    return found
+
+
+def _all(row: Row) -> Iterator[tuple[str, str, Labels, float, float]]:
+    for (figure, kind), cells in list(row.cells.items()):
+        if kind == "count":
+            yield from ((figure, "count", labels, n, n) for labels, n in cells.items())
+        elif kind == "register":
+            people = row.people(figure)
+            yield figure, "value", (), people, people
+        elif kind == "le":
+            n = row.n(figure)
+            mean = UNIT.get(figure, 1e-6) * row.cells[figure, "sum"][()] / n
+            yield figure, "mean", (), mean, n
+            if figure == "contact_wait_seconds":
+                yield "average_speed_of_answer_seconds", "value", (), mean, n
+        elif kind == "bucket":
+            yield from ((figure, f"p{100 * q:g}", (), quantile(figure, cells, q), sum(cells.values())) for q in QUANTILES)
+    yield from _derived(row)
+
+
+def _derived(row: Row) -> Iterator[tuple[str, str, Labels, float, float]]:
+    for (figure, labels), (part, whole) in SHARES.items():
+        if (n := whole(row)) > 0:
+            yield figure, "value", labels, min(max(part(row), 0), n) / n, n
+    if views := row.count("page_views"):
+        yield "link_errors_per_view", "value", (), row.count("link_errors") / views, views
+    if n := row.n("page_load_seconds") + row.count("page_load_failures"):
+        satisfied, not_frustrated = row.within("page_load_seconds", 2000), row.within("page_load_seconds", 8000)
+        yield "page_load_apdex", "value", (), (satisfied + (not_frustrated - satisfied) / 2) / n, n
+
+
+def quantile(figure: str, buckets: Mapping[int, int], q: float) -> float:
+    """The middle, as DDSketch has it, of the bucket that holds rank ⌊q·(n−1)⌋."""
+    rank, limits = math.floor(q * (sum(buckets.values()) - 1)), bounds(figure)
+    for bucket in sorted(buckets):
+        rank -= buckets[bucket]
+        if rank < 0:
+            break
+    if bucket == 0:
+        return 0.0
+    low, high = limits[bucket - 1], limits[bucket] - 1 if bucket < len(limits) else limits[-1]
+    return UNIT.get(figure, 1e-6) * 2 * low * high / (low + high)
+
+
+def estimate(ranks: Any) -> float:
+    """How many different people: Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017), algorithm 6."""
+    counts = Counter(ranks)
+    counts[0] = REGISTERS - counts.total()
+    z = REGISTERS * _tau(1 - counts[RANKS + 1] / REGISTERS)
+    for rank in range(RANKS, 0, -1):
+        z = (z + counts[rank]) / 2
+    return REGISTERS**2 / (2 * math.log(2)) / (z + REGISTERS * _sigma(counts[0] / REGISTERS))
+
+
+def _sigma(x: float) -> float:
+    y, z, before = 1.0, x, -1.0
+    while z != before:
+        x, before = x * x, z
+        z, y = z + x * y, 2 * y
+    return z
+
+
+def _tau(x: float) -> float:
+    if x in (0, 1):
+        return 0.0
+    y, z, before = 1.0, 1 - x, -1.0
+    while z != before:
+        x, before, y = math.sqrt(x), z, y / 2
+        z -= (1 - x) ** 2 * y
+    return z / 3

@@ -1,0 +1,155 @@
+"""Real `xmon` processes on a real Kafka and a real Redis: what runs, and how far it has come."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import httpx
+from redis import Redis
+from redis.exceptions import RedisError
+
+from tests.e2e.monitor import Monitor, Process
+from tests.faults.generator import FAMILIES
+from tests.faults.log import Log, create_topics
+from tests.services.kafka import KafkaServer
+from tests.services.proxy import Proxy
+from tests.services.redis import RedisServer
+from tests.services.service import HOST
+
+PARTITIONS = 3
+KEY = "a secret for pseudonyms"
+CATCH_UP_SECONDS = 300.0  # longer than the watchdogs of a worker wait
+LOOK_SECONDS = 0.1
+Place = tuple[str, int]  # family, partition
+
+
+@dataclass
+class Site:
+    """`partitions` of each topic, or by the name of its family; `wire`: what workers reach Redis through."""
+
+    monitor: Monitor
+    kafka: KafkaServer
+    redis: RedisServer
+    rng: random.Random
+    partitions: int | Mapping[str, int] = PARTITIONS
+    families: Sequence[str] = FAMILIES
+    wire: Proxy | None = None
+    workers: list[Process] = field(default_factory=list)
+    serves: list[Process] = field(default_factory=list)
+    ended: Counter[int] = field(default_factory=Counter)  # exit codes of workers that ended by themselves
+
+    def __post_init__(self) -> None:
+        self.monitor.settings["XMON_PSEUDONYM_KEY"] = KEY
+        self.log = Log(self.kafka.bootstrap)
+        self.http = httpx.Client(timeout=30)
+        self.client = Redis.from_url(self.redis.url, socket_timeout=2)
+        given = self.partitions if isinstance(self.partitions, Mapping) else dict.fromkeys(self.families, self.partitions)
+        self.width = {"dead-letter": PARTITIONS} | dict(given)  # family → how many partitions its topic has
+        topics = (*self.families, "dead-letter")
+        create_topics(self.kafka.bootstrap, {self.monitor.topic(name): self.width[name] for name in topics})
+
+    @property
+    def serve(self) -> Process:
+        return self.serves[0]
+
+    def start(self, workers: int, serves: int = 1) -> None:
+        self.serves += [self.monitor.start("serve", XMON_EXPOSED_WINDOWS="none") for _ in range(serves)]
+        for _ in range(workers):
+            self.join()
+
+    def join(self) -> None:
+        """One worker more."""
+        self.workers.append(self._new_worker())
+
+    def revive(self) -> None:
+        """What ended is started again, as every supervisor does."""
+        for place, worker in enumerate(self.workers):
+            if not worker.lives():
+                if worker._process is not None:
+                    self.ended[worker._process.returncode] += 1
+                    worker.kill9()
+                self.workers[place] = self._new_worker()
+
+    def _new_worker(self) -> Process:
+        way = {"XMON_REDIS_URL": f"redis://{HOST}:{self.wire.port}"} if self.wire else {}
+        return self.monitor.process("worker", **way).start()
+
+    # -- looking
+
+    def places(self) -> Iterator[Place]:
+        return ((family, partition) for family in self.families for partition in range(self.width[family]))
+
+    def topic(self, place: Place) -> Place:
+        return self.monitor.topic(place[0]), place[1]
+
+    def key(self, place: Place) -> str:
+        """Of the partition's hash."""
+        return f"{self.monitor.settings['XMON_REDIS_PREFIX']}:{{{self.monitor.topic(place[0])}:{place[1]}}}"
+
+    def ends(self) -> dict[Place, int]:
+        """The offset after the last record that counts."""
+        ends = self.log.ends(self.topic(place) for place in self.places())
+        return {place: ends[self.topic(place)] for place in self.places()}
+
+    def stored(self, place: Place) -> int:
+        """The next offset by Redis: 0 for none, -1 for no Redis."""
+        try:
+            return int(self.client.hget(self.key(place), "_next") or 0)  # type: ignore[arg-type]
+        except RedisError:
+            return -1
+
+    def catch_up(self, ends: Mapping[Place, int] | None = None) -> None:
+        """Waits until Redis has all that the log holds, now or up to these ends."""
+        self._wait(
+            self.ends() if ends is None else ends, "stored", lambda: {place: self.stored(place) for place in self.places()}
+        )
+
+    def appear(self, ends: Mapping[Place, int]) -> None:
+        """Waits until every `serve` has read all up to these ends."""
+        for serve in self.serves:
+            self._wait(ends, f"shown by {serve.directory.name}", partial(self._shown, serve))
+
+    def settle(self) -> None:
+        """Waits until each worker that runs holds partitions, and all are held once."""
+        deadline = time.monotonic() + CATCH_UP_SECONDS
+        while sum(held := [self._held(worker) for worker in self.workers]) != len(list(self.places())) or 0 in held:
+            assert time.monotonic() < deadline, f"partitions held by each worker: {held}"
+            self.revive()
+            time.sleep(LOOK_SECONDS)
+
+    def _wait(self, ends: Mapping[Place, int], what: str, look: Callable[[], Mapping[Place, int]]) -> None:
+        deadline = time.monotonic() + CATCH_UP_SECONDS
+        while True:
+            found = look()
+            behind = {place: (found.get(place, -1), end) for place, end in ends.items() if found.get(place, -1) < end}
+            if not behind:
+                return
+            assert time.monotonic() < deadline, f"after {CATCH_UP_SECONDS:.0f} s not all is {what} ({what}, end): {behind}"
+            self.revive()
+            time.sleep(LOOK_SECONDS)
+
+    def _shown(self, serve: Process) -> dict[Place, int]:
+        try:
+            said = self.ask(serve, "/api/v1/health")["partitions"]
+        except httpx.TransportError:
+            return {}
+        offsets = {one["partition"]: one["next_offset"] for one in said}
+        return {place: offsets.get("{}:{}".format(*self.topic(place)), 0) for place in self.places()}
+
+    def _held(self, worker: Process) -> int:
+        """How many partitions a worker says it holds."""
+        try:
+            lines = self.http.get(f"{worker.url}/metrics").text.splitlines()
+        except httpx.TransportError:
+            return 0
+        return next(int(float(line.split()[1])) for line in lines if line.startswith("xmon_worker_held_partitions "))
+
+    def ask(self, process: Process, path: str, **parameters: object) -> Any:
+        """A good answer of the API."""
+        answer = self.http.get(f"{process.url}{path}", params=parameters)
+        assert answer.status_code == 200, answer.text
+        return answer.json()

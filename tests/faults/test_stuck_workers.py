@@ -1,0 +1,144 @@
+"""Workers that get stuck: each ends by itself with an exit code that says why, and the next one goes on where it stood."""
+
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from streams.kafka.exit_codes import ExitCode
+from tests.conftest import real
+from tests.e2e.monitor import Monitor, Process, Settings
+from tests.faults import comparison, stuck
+from tests.faults.publishing import Publishing, story
+from tests.faults.site import Site
+from tests.services.kafka import KafkaServer
+from tests.services.proxy import Proxy
+from tests.services.redis import RedisServer
+from tests.services.service import HOST
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+EVENTS = 2_000
+PUBLISH_SECONDS = 10.0
+END_SECONDS = 30.0
+
+
+class StuckWorker(Process):
+    """A worker that is told when to get stuck, and must end soon after."""
+
+    def __init__(self, directory: Path, fault: str, code: ExitCode, settings: Settings) -> None:
+        super().__init__(directory, "worker", settings)
+        self._fault, self._code = fault, code
+
+    def command(self) -> list[str]:
+        return [*super().command()[:-2], sys.executable, str(stuck.__file__), self._fault, str(int(self._code))]
+
+    def begin(self) -> None:
+        (self.directory / "now").touch()
+
+    def says(self, code: ExitCode) -> bool:
+        """Whether it ends with this code, and says so in its last line."""
+        assert self._process is not None
+        returned, last = self._process.wait(END_SECONDS), self.log.read_text().splitlines()[-1]
+        return returned == code and f"exit code {code:d} ({code.name})" in last
+
+
+class Scene:
+    """A site with workers that have a name: the next one has the place of the last at once."""
+
+    def __init__(self, monitor: Monitor, kafka: KafkaServer, redis: RedisServer) -> None:
+        monitor.settings["XMON_KAFKA_GROUP_INSTANCE_ID"] = "worker"
+        self.site = Site(monitor, kafka, redis, random.Random(1), partitions=1)
+        self._events, _, _ = story(1, EVENTS)
+
+    def half(self) -> Publishing:
+        """Half of the events: they come while the block lasts, and the rest at its end."""
+        return Publishing(self.site, islice(self._events, EVENTS // 2), EVENTS // 2, PUBLISH_SECONDS)
+
+    def stuck(self, fault: Callable[[], None], code: ExitCode) -> StuckWorker:
+        monitor = self.site.monitor
+        process = StuckWorker(monitor._directory / code.name, fault.__name__, code, monitor.settings)
+        monitor._running.callback(process.kill9)
+        process.start()
+        return process
+
+    def differences(self) -> list[str]:
+        """After a worker without a fault has caught up: every cell in Redis that is not the oracle's."""
+        self.site.join()
+        self.site.catch_up()
+        oracles, _ = comparison.count(self.site)
+        assert sum(oracle.counts["records"] for oracle in oracles.values()) == EVENTS
+        return [line for place, oracle in oracles.items() for line in comparison._in_redis(self.site, place, oracle)]
+
+
+@pytest.fixture
+def scene(kafka: KafkaServer, redis_server: RedisServer, tmp_path: Path, topic_prefix: str) -> Iterator[Scene]:
+    with closing(Monitor(tmp_path, kafka, redis_server, topic_prefix.rstrip("."))) as monitor:
+        yield Scene(monitor, kafka, redis_server)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (stuck.blocked_loop, ExitCode.LOOP_BLOCKED),
+        (stuck.dead_fetcher, ExitCode.NO_PROGRESS),
+        (stuck.waiting_agent, ExitCode.NO_PROGRESS),
+        (stuck.endless_rebalance, ExitCode.FLOW_STOPPED),
+        (stuck.hung_stop, ExitCode.STOP_TIMEOUT),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_worker_that_is_stuck_ends_and_loses_nothing(fault: Callable[[], None], code: ExitCode, scene: Scene) -> None:
+    """Its last line names the exit code; the worker after it counts every event once."""
+    with scene.half():
+        worker = scene.stuck(fault, code)
+    scene.site.catch_up()
+    worker.begin()
+    if fault is stuck.hung_stop:
+        os.kill(worker.pid, signal.SIGTERM)
+    with scene.half():
+        assert worker.says(code)
+    assert scene.differences() == []
+
+
+class Misleading(KafkaServer):
+    """A broker that names another port than its own: clients bootstrap at its own, and do everything else at that one."""
+
+    advertised = 0
+
+    def _format(self, properties: Path) -> None:
+        super()._format(properties)
+        own, named = (f"advertised.listeners=PLAINTEXT://{HOST}:{port}\n" for port in (self.port, self.advertised))
+        text = properties.read_text()
+        assert own in text
+        properties.write_text(text.replace(own, named))
+
+
+def test_an_address_that_leads_nowhere_ends_workers_and_loses_nothing(
+    redis_server: RedisServer, tmp_path: Path, topic_prefix: str
+) -> None:
+    """The broker answers, but not where it says it is: no progress for a worker at work, no assignment for a new one."""
+    with real("Kafka"):
+        kafka = Misleading(tmp_path / "kafka")
+    way, again = Proxy(kafka.port), Proxy(kafka.port)
+    kafka.advertised = again.port = way.port
+    with kafka, closing(Monitor(tmp_path, kafka, redis_server, topic_prefix.rstrip("."))) as monitor:
+        with way:
+            scene = Scene(monitor, kafka, redis_server)
+            with scene.half():
+                working = scene.stuck(stuck.nothing, ExitCode.NO_PROGRESS)
+            with scene.half():
+                scene.site.catch_up()
+        working.begin()
+        assert working.says(ExitCode.NO_PROGRESS)
+        new = scene.stuck(stuck.nothing, ExitCode.NO_ASSIGNMENT)
+        new.begin()
+        assert new.says(ExitCode.NO_ASSIGNMENT)
+        with again:
+            assert scene.differences() == []

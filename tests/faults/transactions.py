@@ -1,0 +1,96 @@
+"""Records published in Kafka transactions, some of which are aborted and then repeated."""
+
+import queue
+import random
+import threading
+from collections.abc import Callable
+from typing import Any, Self
+
+from confluent_kafka import KafkaException, Producer
+
+LARGEST, LONGEST_SECONDS = 100, 0.3  # of a transaction
+ABORTED = 0.2
+TIMEOUT_SECONDS = 10.0
+Record = dict[str, Any]  # arguments of `produce`
+
+
+class Transactions:
+    """One producer in a thread of its own: records are committed in the order in which they were put."""
+
+    def __init__(self, settings: dict[str, Any], name: str, rng: random.Random) -> None:
+        self._settings = {**settings, "transactional.id": name}
+        self._rng = rng
+        self._waiting: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run)
+        self.committed = self.aborted = 0
+
+    def __enter__(self) -> Self:
+        self._begin_anew()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Returns when all is committed."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def put(self, **record: Any) -> None:
+        self._waiting.put(record)
+
+    def _run(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            batch: list[Record | None] = [first]
+            while batch[-1] is not None and len(batch) < LARGEST:
+                try:
+                    batch.append(self._waiting.get(timeout=LONGEST_SECONDS))
+                except queue.Empty:
+                    break
+            self._publish([record for record in batch if record is not None])
+            if batch[-1] is None:
+                return
+
+    def _publish(self, batch: list[Record]) -> None:
+        """Tries until the commit is certain."""
+        while not self._attempt(batch):
+            self.aborted += 1
+        self.committed += 1
+
+    def _attempt(self, batch: list[Record]) -> bool:
+        try:
+            self._producer.begin_transaction()
+            for record in batch:
+                self._producer.produce(**record)
+            if self._rng.random() < ABORTED:
+                self._producer.flush(TIMEOUT_SECONDS)
+                _insist(self._producer.abort_transaction)
+                return False
+            _insist(self._producer.commit_transaction)
+        except KafkaException as error:
+            self._recover(error)
+            return False
+        return True
+
+    def _recover(self, error: KafkaException) -> None:
+        try:
+            if not error.args[0].txn_requires_abort():
+                raise error
+            _insist(self._producer.abort_transaction)
+        except KafkaException:
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """A producer of the same name: what the one before left open is aborted."""
+        self._producer = Producer(self._settings)
+        _insist(self._producer.init_transactions)
+
+
+def _insist(call: Callable[[float], None]) -> None:
+    """Repeats a call whose outcome is not known, until it is."""
+    while True:
+        try:
+            call(TIMEOUT_SECONDS)
+        except KafkaException as error:
+            if not error.args[0].retriable():
+                raise
+        else:
+            return
