@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import redis
 from confluent_kafka import Producer
@@ -59,10 +60,10 @@ def publish(load: Load) -> int:
     producer = Producer({"bootstrap.servers": load.bootstrap, "linger.ms": 50, "queue.buffering.max.messages": 1_000_000})
     rng, written = random.Random(1), 0
     for number in range(load.events):
-        session = number // 10
-        value = json.dumps(_event(rng, number, session), separators=(",", ":"))
+        event = page_load(rng, number)
+        value = json.dumps(event, separators=(",", ":"))
         written += len(value)
-        producer.produce(load.topic, value, f"s-{session}")
+        producer.produce(load.topic, value, event["session"])
         if number % 10_000 == 0:
             producer.poll(0)
             if number % 200_000 == 0:
@@ -71,7 +72,9 @@ def publish(load: Load) -> int:
     return written // load.events
 
 
-def _event(rng: random.Random, number: int, session: int) -> dict[str, object]:
+def page_load(rng: random.Random, number: int) -> dict[str, Any]:
+    """The event of a number, now: ten a session, 20 pages in turn."""
+    session = number // 10
     return {
         "id": f"{rng.getrandbits(64):016x}",
         "timestamp": int(time.time() * 1000),

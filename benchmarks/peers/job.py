@@ -1,0 +1,66 @@
+"""What a peer's program is told, and how it says how fast it was. Standard library only: every environment imports it."""
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self
+
+VARIABLE = "JOB"
+WARM_UP = 5  # the first fifth of the events is not measured
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of one program."""
+
+    bootstrap: str
+    redis_url: str
+    topic: str
+    partitions: int
+    group: str  # consumer group; also what state and results are named by
+    variant: str
+    directory: str  # for local state; there from start to start
+    session_timeout_seconds: float
+    events: int
+
+    @classmethod
+    def given(cls) -> Self:
+        """The job in the environment."""
+        return cls(**json.loads(os.environ[VARIABLE]))
+
+    def environment(self) -> dict[str, str]:
+        return {VARIABLE: json.dumps(asdict(self))}
+
+    @property
+    def report(self) -> Path:
+        """Where a `Meter` leaves what it measured."""
+        return Path(self.directory, "measured.json")
+
+
+class Meter:
+    """Counts events as they are aggregated; writes rate and CPU of all but the first fifth when the last was counted."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._seen = 0
+        self._warm = job.events // WARM_UP
+        self._next = self._warm
+        self._began = self._cpu = 0.0
+
+    def count(self) -> None:
+        """One more event."""
+        self._seen += 1
+        if self._seen >= self._next:
+            self._mark()
+
+    def _mark(self) -> None:
+        now, cpu, measured = time.monotonic(), time.process_time(), self._job.events - self._warm
+        if self._seen < self._job.events:
+            self._began, self._cpu, self._next = now, cpu, self._job.events
+        elif self._seen == self._job.events:
+            result = {"rate": measured / (now - self._began), "cpu_us": 1e6 * (cpu - self._cpu) / measured}
+            unfinished = self._job.report.with_suffix(".part")
+            unfinished.write_text(json.dumps(result))
+            unfinished.rename(self._job.report)
