@@ -166,11 +166,11 @@ def _unread(job: Job) -> int:
 
 def table(outcomes: Sequence[Outcome]) -> str:
     """One line a contestant. `kills`: those that came while events were published, of all."""
-    heading = f"{'':28} {'counted twice':>13} {'lost':>8} {'unread':>8} {'ended':>6} {'kills':>6}"
+    heading = f"{'':36} {'counted twice':>13} {'lost':>8} {'unread':>8} {'ended':>6} {'kills':>6}"
     lines = [f"{heading}   back after, s (session timeout)"]
     for o in outcomes:
         back = " ".join("never" if seconds is None else f"{seconds:.1f}" for seconds in o.back_seconds)
         kills = f"{o.kills_while_published}/{len(o.back_seconds)}"
         figures = f"{o.twice:13,} {o.missing - o.unread:8,} {o.unread:8,} {o.ended:6} {kills:>6}"
-        lines.append(f"{o.name:28} {figures}   {back} ({o.session_timeout_seconds:.0f})")
+        lines.append(f"{o.name:36} {figures}   {back} ({o.session_timeout_seconds:.0f})")
     return "\n".join(lines)

@@ -1,9 +1,9 @@
 """Faust tables: page loads counted by page, as its user guide has it ("Tables and windowing").
 
-Tables lie in RocksDB, which the guide names for production, and come back from their changelog. The variant is
-`<guarantee>:<table>:<key of the topic>`. Guarantee: `at_least_once` (the default) or `exactly_once` (transactions). Table:
-`plain` or `window` (tumbling, 10 s, kept an hour). Sessions are re-keyed with `group_by`, because a table must be partitioned
-as its stream is; pages need not be.
+Tables come back from their changelog. Sessions are re-keyed with `group_by`, because a table must be partitioned as its stream
+is; pages need not be. The variant is `<guarantee>:<table>:<key of the topic>:<store>`. Guarantee: `at_least_once` (the default)
+or `exactly_once` (transactions). Table: `plain` or `window` (tumbling, 10 s, kept an hour). Store: `rocksdb`, which the guide
+names for production, or `memory`, the default.
 """
 
 import mode.loop
@@ -15,11 +15,11 @@ import faust  # noqa: E402
 from benchmarks.peers.job import Job  # noqa: E402
 
 job = Job.given()
-guarantee, table, key = job.variant.split(":")
+guarantee, table, key, store = job.variant.split(":")
 app = faust.App(
     job.group,
     broker=f"kafka://{job.bootstrap}",
-    store="rocksdb://",
+    store=f"{store}://",
     datadir=job.directory,
     topic_partitions=job.partitions,
     topic_replication_factor=1,

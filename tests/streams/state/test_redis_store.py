@@ -5,6 +5,7 @@ import os
 import random
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -28,25 +29,41 @@ async def client(redis_server: RedisServer) -> AsyncIterator[Client]:
 
 async def test_a_reply_lost_on_the_wire_is_repeated_unseen(redis_server: RedisServer, redis_prefix: str) -> None:
     """The client's own retries meet "refused" and still answer that the write stands."""
-    async with Proxy(redis_server.port) as proxy, opened(f"redis://127.0.0.1:{proxy.port}") as client:
-        store = RedisStore(client, redis_prefix)
-        await store.checkpoint(PAGES, None, at(0), {})
-        for offset in range(1, 20):
-            proxy.lose_replies = offset % 3
-            assert await store.checkpoint(PAGES, offset - 1, at(offset), {}) == offset
-            assert await store.load(PAGES) == at(offset)
+    with Proxy(redis_server.port) as proxy:
+        async with opened(f"redis://127.0.0.1:{proxy.port}") as client:
+            store = RedisStore(client, redis_prefix)
+            await store.checkpoint(PAGES, None, at(0), {})
+            for offset in range(1, 8):
+                async with _replies_lost(proxy, times=offset % 3):
+                    assert await store.checkpoint(PAGES, offset - 1, at(offset), {}) == offset
+                assert await store.load(PAGES) == at(offset)
 
 
 async def test_a_checkpoint_of_unknown_outcome_can_be_repeated(redis_server: RedisServer, redis_prefix: str) -> None:
     """When every reply is lost the store is unavailable; the same call later is told that the write stands."""
-    async with Proxy(redis_server.port) as proxy, opened(f"redis://127.0.0.1:{proxy.port}") as client:
-        store = RedisStore(client, redis_prefix)
-        await store.checkpoint(PAGES, None, at(1), {})
-        proxy.lose_replies = 1_000
-        with pytest.raises(StoreUnavailable):
-            await store.checkpoint(PAGES, 1, at(2), {})
-        proxy.lose_replies = 0
-        assert await store.checkpoint(PAGES, 1, at(2), {}) == 2
+    with Proxy(redis_server.port) as proxy:
+        async with opened(f"redis://127.0.0.1:{proxy.port}") as client:
+            store = RedisStore(client, redis_prefix)
+            await store.checkpoint(PAGES, None, at(1), {})
+            async with _replies_lost(proxy, times=8):
+                with pytest.raises(StoreUnavailable):
+                    await store.checkpoint(PAGES, 1, at(2), {})
+            assert await store.checkpoint(PAGES, 1, at(2), {}) == 2
+
+
+@asynccontextmanager
+async def _replies_lost(proxy: Proxy, times: int) -> AsyncIterator[None]:
+    """The connection is closed so many times, and no reply comes before."""
+
+    async def lose() -> None:
+        for _ in range(times):
+            await asyncio.to_thread(proxy.lose_replies, 0.05)
+
+    losing = asyncio.create_task(lose())
+    while times and not proxy.losing:  # noqa: ASYNC110 - a thread sets it
+        await asyncio.sleep(0.001)
+    yield
+    await losing
 
 
 async def test_a_server_that_forgot_the_scripts_is_taught_again(client: Client, redis_prefix: str) -> None:
