@@ -15,9 +15,7 @@ class Store(Protocol):
     async def partitions(self) -> list[PartitionId]: ...
     async def read(self, partition: PartitionId, fields: Sequence[bytes]) -> list[bytes | None]: ...
     async def workers(self) -> list[bytes]: ...
-    async def checkpoint(
-        self, partition: PartitionId, expected: int | None, fields: Mapping[bytes, bytes], minutes: Mapping[int, bytes]
-    ) -> int | None: ...
+    async def checkpoint(self, partition: PartitionId, expected: int | None, fields: Mapping[bytes, bytes]) -> int | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +87,4 @@ async def look(store: Store, topic: str) -> list[Stored]:
 async def go_on(store: Store, move: Move) -> bool:
     """Writes where to go on; False where somebody else has written since it was looked at. May be repeated."""
     fields = {b"_next": b"%d" % move.position, b"_log": move.log.encode()}
-    return await store.checkpoint(move.stored.partition, move.stored.position, fields, {}) == move.position
+    return await store.checkpoint(move.stored.partition, move.stored.position, fields) == move.position

@@ -37,9 +37,7 @@ class PartitionStore(Protocol):
 
     async def next_offsets(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, int]: ...
     async def load(self, partition: PartitionId) -> dict[bytes, bytes]: ...
-    async def checkpoint(
-        self, partition: PartitionId, expected: int | None, fields: Mapping[bytes, bytes], minutes: Mapping[int, bytes]
-    ) -> int | None: ...
+    async def checkpoint(self, partition: PartitionId, expected: int | None, fields: Mapping[bytes, bytes]) -> int | None: ...
     async def forget(self, partition: PartitionId, folded_until: int, fields: Sequence[bytes]) -> None: ...
 
 
@@ -193,7 +191,7 @@ class Runner:
             await self._until_available("deleting", lambda: self._forget(taken))
 
     async def _write(self, taken: Checkpoint) -> int | None:
-        return await self._store.checkpoint(self.partition, taken.expected, taken.fields, taken.minutes)
+        return await self._store.checkpoint(self.partition, taken.expected, taken.fields)
 
     async def _forget(self, taken: Checkpoint) -> None:
         await self._store.forget(self.partition, taken.folded_until, taken.obsolete)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any, Protocol
 
 import msgspec
@@ -69,14 +70,19 @@ class Decoded:
     unknown_fields: int
 
 
+@cache
+def _readers(family: EventFamily) -> tuple[Any, Callable[[bytes], Any], Callable[[bytes], dict[str, Any]]]:
+    """The struct, msgspec's reader and pydantic's: made once, for they take a while, and a worker has many partitions."""
+    struct = struct_of(family.model, dict(family.derived))
+    return struct, msgspec.json.Decoder(struct).decode, TypeAdapter(family.model).validator.validate_json
+
+
 class Decoder:
     """Decodes the records of one family. Pure: the same records give the same answer."""
 
     def __init__(self, family: EventFamily, max_bytes: int) -> None:
-        self._struct = struct_of(family.model, family.derived)
+        self._struct, self._read, self._validate = _readers(family)
         self._fields = frozenset(family.model.__annotations__)
-        self._read: Callable[[bytes], Any] = msgspec.json.Decoder(self._struct).decode
-        self._validate: Callable[[bytes], dict[str, Any]] = TypeAdapter(family.model).validator.validate_json
         self._by_arrival = family.clock == "arrival"
         self._max_bytes = max_bytes
 

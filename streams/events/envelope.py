@@ -4,8 +4,8 @@ Each family extends `Event` with its own fields and names itself in a module-lev
 in a string is a wrong type, because a silent guess would become a wrong figure. A `null` is the same as leaving a field out.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Required
 
@@ -81,7 +81,7 @@ class EventFamily:
     clock: Clock = "event"
     enrich: Callable[[Any], None] | None = None
     enriched_from: str = ""
-    derived: Mapping[str, Callable[[Any], str]] = field(default_factory=dict)
+    derived: tuple[tuple[str, Callable[[Any], str]], ...] = ()
     key: str = "session"
 
 

@@ -37,6 +37,6 @@ FAMILY = EventFamily(
     LinkError,
     enrich=name_the_page,
     enriched_from="source",
-    derived={"host": host_of_target},
+    derived=(("host", host_of_target),),
     key="target",
 )

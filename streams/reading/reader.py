@@ -67,7 +67,7 @@ class Reader:
             if family and partition not in self._replicas:
                 reader = self._families[family.name]
                 self._replicas[partition] = Replica(partition, reader.layout, reader.names, reader.columns)
-        await asyncio.gather(*(replica.refresh(self._source, now_ms) for replica in self._replicas.values()))
+        await asyncio.gather(*(replica.refresh(self._source) for replica in self._replicas.values()))
 
     @property
     def health(self) -> Health:

@@ -17,6 +17,7 @@ from streams.windows.series import Name, read_names
 from streams.windows.storage import (
     HEAD,
     LIVE,
+    MINUTE,
     SERIES,
     TOTALS,
     Versions,
@@ -34,7 +35,6 @@ class StateSource(Protocol):
 
     async def partitions(self) -> list[PartitionId]: ...
     async def read(self, partition: PartitionId, fields: Sequence[bytes]) -> list[bytes | None]: ...
-    async def minutes(self, partition: PartitionId, minutes: Sequence[int]) -> list[bytes | None]: ...
     async def workers(self) -> list[bytes]: ...
 
 
@@ -115,14 +115,14 @@ class Replica:
     watermark: int = time.NEVER
     counts: Counter[str] = field(default_factory=Counter)
     panes: dict[int, Frames] = field(default_factory=dict)
-    minutes: dict[int, Frames | None] = field(default_factory=dict)
+    minutes: dict[int, Frames] = field(default_factory=dict)
     live: tuple[Array, Array, Array] | None = None
     _blocks: dict[int, dict[int, Frames]] = field(default_factory=dict)  # pane, or TOTALS → block → content
     _versions: Versions = field(default_factory=dict)
     renamed: int = 0  # grows when series were met or forgotten
     _rows: dict[int, int] = field(default_factory=dict)  # the partition's series number → row
 
-    async def refresh(self, source: StateSource, now_ms: int) -> None:
+    async def refresh(self, source: StateSource) -> None:
         """Reads what changed. A checkpoint between two reads makes it start over; after three it is left for next time."""
         head = await source.read(self.partition, HEAD)
         for _ in range(ATTEMPTS):
@@ -144,7 +144,6 @@ class Replica:
                 contents = both[len(HEAD) :]
             self._take(head, versions, dict(zip(changed, contents, strict=True)))
             self.problem = ""
-            await self._fetch_minutes(source, now_ms)
             return
 
     def _reset(self) -> None:
@@ -154,10 +153,7 @@ class Replica:
 
     def _take(self, head: Sequence[bytes | None], versions: Versions, contents: dict[tuple[int, int], bytes | None]) -> None:
         meta = json.loads(head[3] or b"{}")
-        folded_until = int(head[2] or 0)
-        if folded_until < self.folded_until:  # the store was rolled back: what was folded since may be folded anew
-            self.minutes = {minute: frame for minute, frame in self.minutes.items() if minute < folded_until}
-        self.next, self.folded_until = offset_of(int(head[0] or 0)), folded_until
+        self.next, self.folded_until = offset_of(int(head[0] or 0)), int(head[2] or 0)
         self.watermark, self.counts = meta["watermark"], Counter(meta["counts"])
         self.counts["dropped_values"] = meta["dropped"]
         for (kind, block), content in contents.items():
@@ -165,11 +161,12 @@ class Replica:
                 self._name(block, content)
         for (kind, block), content in contents.items():
             self._put(kind, block, content)
-        before, kept = self._blocks, [kind for kind in self._blocks if kind == TOTALS or kind >= folded_until]
-        self._blocks = {kind: _present(kind, before[kind], versions) for kind in kept}
+        before, known = self._blocks, {kind for kind, block in versions if block != MINUTE}
+        self._blocks = {kind: _present(kind, blocks, versions) for kind, blocks in before.items() if kind in known}
         changed = {kind for kind, blocks in self._blocks.items() if blocks.keys() != before[kind].keys()} | {
-            k for k, _ in contents
+            kind for kind, _ in contents
         }
+        self.minutes = {minute: frames for minute, frames in self.minutes.items() if (minute, MINUTE) in versions}
         self.panes = {
             start: Frames.together(blocks.values()) if start in changed else self.panes[start]
             for start, blocks in self._blocks.items()
@@ -194,6 +191,8 @@ class Replica:
         if kind == LIVE:
             series, waiting, since = unpack_live(content)
             self.live = self._row_of(series), waiting, since
+        elif block == MINUTE:
+            self.minutes = {**self.minutes, kind: self._frames(decode(content))}
         else:
             self._blocks.setdefault(kind, {})[block] = self._frames(decode(content))
 
@@ -211,15 +210,6 @@ class Replica:
             totals.append((pair[0][of_totals], pair[1][of_totals]))
         return Frames(Frame(*everything), Frame(*totals))
 
-    async def _fetch_minutes(self, source: StateSource, now_ms: int) -> None:
-        first = time.floor_ms(now_ms - time.MINUTES_KEPT_MS, time.MINUTE_MS)
-        last = min(self.folded_until, now_ms)  # a partition whose clocks are ahead may have folded the future
-        kept = {minute: frame for minute, frame in self.minutes.items() if minute >= first}
-        wanted = [minute for minute in range(first, last, time.MINUTE_MS) if minute not in kept]
-        for minute, content in zip(wanted, await source.minutes(self.partition, wanted), strict=True):
-            kept[minute] = self._frames(decode(content)) if content else None
-        self.minutes = kept
-
     def lifetime(self) -> list[Frame]:
         """All that was ever counted: totals of what is folded, and what is not yet."""
         totals = self._blocks.get(TOTALS, {}).values()
@@ -235,6 +225,8 @@ def _field(key: tuple[int, int]) -> bytes:
     kind, block = key
     if kind == LIVE:
         return b"live"
+    if block == MINUTE:
+        return b"m:%d" % kind
     return {TOTALS: b"l:%d", SERIES: b"s:%d"}[kind] % block if kind < 0 else b"p:%d:%d" % (kind, block)
 
 

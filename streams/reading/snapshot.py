@@ -25,14 +25,14 @@ _NO_ROWS = np.zeros(0, dtype=np.int64)
 class Partial:
     """One partition's share: sparse frames by the instant they begin."""
 
-    minutes: Mapping[int, Frames | None]
+    minutes: Mapping[int, Frames]
     panes: Mapping[int, Frames]
     folded_until: int
 
     def frames(self, from_ms: int, to_ms: int) -> Iterator[Frames]:
         """What was counted in [from, to): minutes where panes are folded, panes where they are not."""
         until = min(to_ms, self.folded_until)
-        yield from (f for minute, f in self.minutes.items() if f is not None and from_ms <= minute < until)
+        yield from (f for minute, f in self.minutes.items() if from_ms <= minute < until)
         yield from (f for start, f in self.panes.items() if from_ms <= start < to_ms)
 
 

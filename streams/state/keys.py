@@ -25,8 +25,5 @@ class Keys:
     def partition(self, partition: PartitionId) -> str:
         return f"{self.prefix}:{{{partition}}}"
 
-    def minute(self, partition: PartitionId, minute_ms: int) -> str:
-        return f"{self.partition(partition)}:m:{minute_ms}"
-
     def worker(self, worker: str) -> str:
         return f"{self.workers}:{worker}"

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from streams.state.keys import PartitionId
 from streams.state.limits import FOLDED_UNTIL, NEXT, require_storable
-from streams.windows.time import MINUTES_KEPT_MS
 
 _Expiring = tuple[bytes, float]  # content, and when it is gone by the store's clock
 
@@ -16,34 +15,25 @@ class MemoryStore:
     `hashes` is what Redis would hold; a test that plays a rollback puts an earlier copy back.
     """
 
-    def __init__(self, *, minutes_kept_ms: int = MINUTES_KEPT_MS, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.hashes: dict[PartitionId, dict[bytes, bytes]] = {}
         self._names: set[PartitionId] = set()
-        self._minutes: dict[tuple[PartitionId, int], _Expiring] = {}
         self._workers: dict[str, _Expiring] = {}
-        self._minutes_kept_seconds = minutes_kept_ms / 1000
         self._clock = clock
 
     async def next_offsets(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, int]:
         return {partition: int(self.hashes[partition][NEXT]) for partition in partitions if partition in self.hashes}
 
     async def load(self, partition: PartitionId) -> dict[bytes, bytes]:
-        return dict(self.hashes.get(partition, {}))
+        stored = self.hashes.get(partition, {})
+        return {field: b"" if field.startswith(b"m:") else content for field, content in stored.items()}
 
-    async def checkpoint(
-        self,
-        partition: PartitionId,
-        expected: int | None,
-        fields: Mapping[bytes, bytes],
-        minutes: Mapping[int, bytes],
-    ) -> int | None:
+    async def checkpoint(self, partition: PartitionId, expected: int | None, fields: Mapping[bytes, bytes]) -> int | None:
         require_storable(fields)
         self._names.add(partition)
         stored = self._next(partition)
         if stored != expected:
             return stored
-        for minute_ms, content in minutes.items():
-            self._minutes[partition, minute_ms] = self._expiring(content, self._minutes_kept_seconds)
         self.hashes.setdefault(partition, {}).update(fields)
         return self._next(partition)
 
@@ -59,9 +49,6 @@ class MemoryStore:
     async def read(self, partition: PartitionId, fields: Sequence[bytes]) -> list[bytes | None]:
         stored = self.hashes.get(partition, {})
         return [stored.get(field) for field in fields]
-
-    async def minutes(self, partition: PartitionId, minutes: Sequence[int]) -> list[bytes | None]:
-        return [self._alive(self._minutes.get((partition, minute_ms))) for minute_ms in minutes]
 
     async def workers(self) -> list[bytes]:
         said = [self._alive(status) for _, status in sorted(self._workers.items())]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import wraps
+from traceback import walk_tb
 from typing import Any, ParamSpec, TypeVar
 
 from redis.exceptions import (
@@ -71,6 +72,11 @@ def _words(error: BaseException) -> list[str]:
     return re.findall(r"[A-Z]{3,}", f"{getattr(error, 'status_code', '')} {error}")
 
 
+def _in_client(error: BaseException) -> bool:
+    """Whether it is redis-py's: of a cluster that is down it closes all connections, also those that others are writing to."""
+    return any(frame.f_globals["__name__"].startswith("redis.") for frame, _ in walk_tb(error.__traceback__))
+
+
 def translated(call: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
     """Makes a coroutine function raise store errors only."""
 
@@ -80,5 +86,9 @@ def translated(call: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, An
             return await call(*args, **kwargs)
         except _OWN as error:
             raise store_error(error) from error
+        except (AttributeError, RuntimeError) as error:
+            if not _in_client(error):
+                raise
+            raise StoreUnavailable(f"Redis: a connection was closed: {error!r}", _UNREACHABLE) from error
 
     return wrapper

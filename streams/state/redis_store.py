@@ -10,7 +10,6 @@ from streams.state.limits import MOST_FIELDS, NEXT, require_storable
 from streams.state.redis_client import Client
 from streams.state.redis_errors import translated
 from streams.state.script import Script
-from streams.windows.time import MINUTES_KEPT_MS
 
 REGISTER_EVERY_SECONDS = 60.0  # again and again, so that a set lost in a rollback heals
 
@@ -23,49 +22,45 @@ class RedisStore:
         client: Client,
         prefix: str,
         *,
-        minutes_kept_ms: int = MINUTES_KEPT_MS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
         self._keys = Keys(prefix)
-        self._minutes_kept_ms = minutes_kept_ms
         self._clock = clock
         self._registered: dict[PartitionId, float] = {}
         self._checkpoint = Script("streams.state", "checkpoint.lua")
-        self._minute = Script("streams.state", "minute.lua")
+        self._load = Script("streams.state", "load.lua")
         self._forget = Script("streams.state", "forget.lua")
 
     # -- PartitionStore
 
     @translated
     async def next_offsets(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, int]:
-        """The stored next offset of each partition that has one."""
+        """The stored next position of each partition that has one. Asked often: here a name that was lost is written too."""
         async with self._client.pipeline(transaction=False) as pipeline:
             for partition in partitions:
                 pipeline.hget(self._keys.partition(partition), NEXT.decode())
             stored = await pipeline.execute() if partitions else []
-        return {partition: int(offset) for partition, offset in zip(partitions, stored, strict=True) if offset is not None}
+        found = {partition: int(offset) for partition, offset in zip(partitions, stored, strict=True) if offset is not None}
+        for partition in found:
+            await self._register(partition, anew=False)
+        return found
 
     @translated
     async def load(self, partition: PartitionId) -> dict[bytes, bytes]:
-        """All fields of a partition; empty where there is none."""
-        return cast("dict[bytes, bytes]", await self._client.hgetall(self._keys.partition(partition)))
+        """All fields of a partition, of minutes the names only; empty where there is none."""
+        found = await self._load.run(self._client, [self._keys.partition(partition)])
+        return dict(zip(found[::2], found[1::2], strict=True))
 
     @translated
-    async def checkpoint(
-        self,
-        partition: PartitionId,
-        expected: int | None,
-        fields: Mapping[bytes, bytes],
-        minutes: Mapping[int, bytes],
-    ) -> int | None:
+    async def checkpoint(self, partition: PartitionId, expected: int | None, fields: Mapping[bytes, bytes]) -> int | None:
         """The next offset that is stored after the call: the write stands if and only if it is the one in `fields`."""
         require_storable(fields)
-        await self._write_minutes(partition, expected, minutes)
         # Before the script: a partition that is stored is never unknown to readers.
         await self._register(partition, anew=expected is None)
+        before = b"" if expected is None else b"%d" % expected
         stored = await self._checkpoint.run(
-            self._client, [self._keys.partition(partition)], _offset(expected), *chain.from_iterable(fields.items())
+            self._client, [self._keys.partition(partition)], before, *chain.from_iterable(fields.items())
         )
         return None if stored is None else int(stored)
 
@@ -75,12 +70,6 @@ class RedisStore:
         for start in range(0, len(fields), MOST_FIELDS):
             chunk = fields[start : start + MOST_FIELDS]
             await self._forget.run(self._client, [self._keys.partition(partition)], b"%d" % folded_until, *chunk)
-
-    async def _write_minutes(self, partition: PartitionId, expected: int | None, minutes: Mapping[int, bytes]) -> None:
-        """One write a call: none can be torn."""
-        for minute_ms, content in minutes.items():
-            keys = [self._keys.partition(partition), self._keys.minute(partition, minute_ms)]
-            await self._minute.run(self._client, keys, _offset(expected), content, b"%d" % self._minutes_kept_ms)
 
     async def _register(self, partition: PartitionId, *, anew: bool) -> None:
         now = self._clock()
@@ -105,14 +94,6 @@ class RedisStore:
         return cast("list[bytes | None]", await self._client.hmget(key, list(fields)))
 
     @translated
-    async def minutes(self, partition: PartitionId, minutes: Sequence[int]) -> list[bytes | None]:
-        """The folded minutes that begin at these epoch milliseconds."""
-        if not minutes:
-            return []
-        keys = [self._keys.minute(partition, minute_ms) for minute_ms in minutes]
-        return cast("list[bytes | None]", await self._client.mget(keys))
-
-    @translated
     async def workers(self) -> list[bytes]:
         """What the live workers announced, by worker id; the dead are dropped from the set on the way."""
         ids = sorted(cast("set[bytes]", await self._client.smembers(self._keys.workers)))
@@ -131,10 +112,6 @@ class RedisStore:
         # The value first: a reader that met the id without it would take the worker for dead.
         await self._client.set(self._keys.worker(worker), status, px=round(ttl_seconds * 1000))
         await self._client.sadd(self._keys.workers, worker)
-
-
-def _offset(expected: int | None) -> bytes:
-    return b"" if expected is None else b"%d" % expected
 
 
 def _partition(name: str) -> PartitionId:

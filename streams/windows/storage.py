@@ -4,6 +4,7 @@
 |---|---|
 | `_next` `_log` `_layout` `_folded_until` `_meta` `_versions` | see docs/architecture.md |
 | `p:<pane>:<block>` | a block of an open pane |
+| `m:<minute>` | a minute of folded panes, kept for 75 minutes |
 | `l:<block>` | lifetime totals of folded panes |
 | `s:<block>` | names of series |
 | `i:<pane>:<chunk>` | identities, in the order they came |
@@ -23,15 +24,16 @@ from streams.metrics.catalogue import FamilyMetrics
 from streams.metrics.columns import Columns
 from streams.metrics.stored import Layout
 from streams.windows import time
-from streams.windows.pane import Pane, decode
+from streams.windows.pane import BLOCKS, Pane, decode
 from streams.windows.partition import Partition
 from streams.windows.position import offset_of
 from streams.windows.series import SeriesIndex
 from streams.windows.tables import HORIZON_MS
 
 Array = np.ndarray
-FORMAT = 1
+FORMAT = 2
 TOTALS, SERIES, LIVE = -1, -2, -3  # in place of a pane in `_versions`
+MINUTE = BLOCKS  # in place of a block: all of a folded minute
 _VERSION = np.dtype([("pane", "<i8"), ("block", "<u2"), ("version", "<i8")])
 _HEAD = struct.Struct("<I")
 HEAD = (b"_next", b"_layout", b"_folded_until", b"_meta", b"_versions")
@@ -45,7 +47,6 @@ class Checkpoint:
     expected: int | None
     next: int
     fields: dict[bytes, bytes]
-    minutes: dict[int, bytes]
     folded_until: int
     obsolete: list[bytes]  # superfluous once this checkpoint stands
 
@@ -79,7 +80,9 @@ class Ledger:
         """What changed. Taken as written: if it turns out not to be, the memory must be dropped and the hash read."""
         state = self.partition
         fields = dict(self._changed())
-        self._versions = {key: v for key, v in self._versions.items() if key[0] < 0 or key[0] >= state.folded_until}
+        kept = {key: version for key, version in self._versions.items() if self._needed(*key)}
+        state.obsolete += [b"m:%d" % start for start, block in self._versions.keys() - kept.keys() if block == MINUTE]
+        self._versions = kept
         fields |= {
             b"_next": b"%d" % self.position,
             b"_log": self.log.encode(),
@@ -88,10 +91,14 @@ class Ledger:
             b"_meta": _meta(state),
             b"_versions": pack_versions(self._versions),
         }
-        kept = {m: content for m, content in state.minutes.items() if m >= state.folded_until - time.MINUTES_KEPT_MS}
-        taken = Checkpoint(self.stored, self.position, fields, kept, state.folded_until, state.obsolete)
+        taken = Checkpoint(self.stored, self.position, fields, state.folded_until, state.obsolete)
         state.minutes, state.obsolete, self.stored = {}, [], self.position
         return taken
+
+    def _needed(self, start: int, block: int) -> bool:
+        """Whether readers still want a field: of panes those that are open, of minutes the last 75."""
+        folded_until = self.partition.folded_until
+        return start < 0 or start >= (folded_until - time.MINUTES_KEPT_MS if block == MINUTE else folded_until)
 
     def _changed(self) -> Iterable[tuple[bytes, bytes]]:
         state = self.partition
@@ -102,6 +109,9 @@ class Ledger:
                 name = b"l:%d" % block if start == TOTALS else b"p:%d:%d" % (start, block)
                 yield self._written(name, start, block), pane.block(block).encode()
             pane.changed[:] = False
+        for start, content in state.minutes.items():
+            if self._needed(start, MINUTE):
+                yield self._written(b"m:%d" % start, start, MINUTE), content
         for start, chunk, content in state.ids.unstored():
             yield b"i:%d:%d" % (start, chunk), content
         if state.table:
@@ -119,7 +129,8 @@ class Ledger:
         return name
 
     def restore(self, fields: Mapping[bytes, bytes]) -> None:
-        """Puts the content of a hash into a fresh partition. Raises LayoutError where it cannot be understood."""
+        """Puts the content of a hash into a fresh partition; of minutes the names are enough. Raises LayoutError where it
+        cannot be understood."""
         if not fields:
             return
         found = fields.get(b"_layout", b"").decode()
@@ -138,6 +149,8 @@ class Ledger:
         for content in groups["l"].values():
             state.totals.put(decode(content))
         state.totals.changed[:] = False
+        known = {start for start, block in self._versions if block == MINUTE}
+        state.obsolete += [b"m:%d" % minute for minute in map(int, groups["m"]) if minute not in known]  # not deleted yet
         self._restore_panes(groups["p"])
         self._restore_ids(groups["i"])
         if state.table:
@@ -190,7 +203,7 @@ def _meta(state: Partition) -> bytes:
 
 
 def _grouped(fields: Mapping[bytes, bytes]) -> dict[str, dict[str, bytes]]:
-    groups: dict[str, dict[str, bytes]] = {kind: {} for kind in "slpit"}
+    groups: dict[str, dict[str, bytes]] = {kind: {} for kind in "slpitm"}
     for name, content in fields.items():
         kind, _, rest = name.decode().partition(":")
         if kind in groups:
@@ -199,7 +212,7 @@ def _grouped(fields: Mapping[bytes, bytes]) -> dict[str, dict[str, bytes]]:
 
 
 def pack_versions(versions: Versions) -> bytes:
-    """(pane or kind, block) → the position after which the field was last written."""
+    """(pane, minute or kind; block) → the position after which the field was last written."""
     return np.array([(pane, block, v) for (pane, block), v in sorted(versions.items())], dtype=_VERSION).tobytes()
 
 

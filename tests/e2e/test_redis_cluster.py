@@ -61,7 +61,7 @@ def _lose(primary: Primary) -> None:
 
 
 def _unlike(monitor: Monitor, cluster: RedisCluster, log: Log) -> Iterator[str]:
-    """Where a hash or its minutes differ from what the oracle counts in the log."""
+    """Where a hash differs from what the oracle counts in the log."""
     with Client(host=HOST, port=cluster.primaries[0].port) as client:
         for family in FAMILIES:
             for number in range(PARTITIONS):
@@ -70,10 +70,8 @@ def _unlike(monitor: Monitor, cluster: RedisCluster, log: Log) -> Iterator[str]:
                 oracle.apply(log.records(place))
                 if not oracle.next:
                     continue
-                key, wanted = f"{monitor.settings['XMON_REDIS_PREFIX']}:{{{place[0]}:{number}}}", oracle.state
-                stored = {minute: client.get(f"{key}:m:{minute}") for minute in wanted["minutes"]}
-                minutes = {minute: content for minute, content in stored.items() if content}
-                lines = observed.differences(wanted, observed.state(family, client.hgetall(key), minutes))
+                stored = client.hgetall(f"{monitor.settings['XMON_REDIS_PREFIX']}:{{{place[0]}:{number}}}")
+                lines = observed.differences(oracle.state, observed.state(family, stored))
                 yield from (f"{place}: {line}" for line in lines)
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import blake2b
 from math import isclose
@@ -74,11 +74,7 @@ def _in_redis(site: Site, place: Place, oracle: Oracle) -> list[str]:
     fields: dict[bytes, bytes] = site.client.hgetall(site.key(place))  # type: ignore[assignment]
     if not fields:
         return [f"{place}: nothing is stored"] if oracle.next else []
-    wanted = oracle.state
-    keys = [f"{site.key(place)}:m:{minute}" for minute in wanted["minutes"]]
-    contents: Sequence[Any] = site.client.mget(keys) if keys else []  # type: ignore[assignment]
-    minutes = {minute: content for minute, content in zip(wanted["minutes"], contents, strict=True) if content}
-    return [f"{place}: {line}" for line in observed.differences(wanted, observed.state(place[0], fields, minutes))]
+    return [f"{place}: {line}" for line in observed.differences(oracle.state, observed.state(place[0], fields))]
 
 
 def _settle(site: Site, serve: Process) -> list[str]:

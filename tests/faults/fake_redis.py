@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from hashlib import sha1
 from typing import Any, Self
 
-from lupa.lua51 import LuaRuntime
+from lupa.lua51 import LuaRuntime, lua_type
 from redis.commands import AsyncCoreCommands
 from redis.exceptions import NoScriptError
 
@@ -70,6 +70,9 @@ class Server:
     def _do_hgetall(self, key: bytes) -> dict[bytes, bytes]:
         return dict(self._content.get(key, {}))
 
+    def _do_hkeys(self, key: bytes) -> list[bytes]:
+        return list(self._content.get(key, {}))
+
     def _do_hset(self, key: bytes, *pairs: bytes) -> int:
         stored = self._content.setdefault(key, {})
         before = len(stored)
@@ -124,11 +127,15 @@ class Server:
         self._lua.globals()[b"KEYS"] = self._lua.table_from(arguments[: int(keys)])
         self._lua.globals()[b"ARGV"] = self._lua.table_from(arguments[int(keys) :])
         answer = self._scripts[digest]()
+        if lua_type(answer) == "table":
+            return list(answer.values())
         return None if answer is False else answer
 
     def _called(self, *command: bytes) -> Any:
         """`redis.call`: what is nil on the wire is false in Lua."""
         answer = self.do(*command)
+        if isinstance(answer, list):
+            return self._lua.table_from([False if one is None else one for one in answer])
         return False if answer is None else answer
 
 

@@ -1,4 +1,4 @@
-"""What must be true in a simulated world: the hash, its minutes and every reader hold what the oracle counts."""
+"""What must be true in a simulated world: the hash and every reader hold what the oracle counts."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ async def on_the_way(world: "World") -> list[str]:
 
 async def at_the_end(world: "World") -> list[str]:
     """What is different when nothing more happens."""
-    fields = await world.store.load(world.partition)
+    fields = await everything_stored(world)
     if not fields:
         return ["nothing is stored"]
     oracle = counted(world, observed.counts(fields), world.records[-1].offset + 1)
@@ -41,6 +41,13 @@ async def at_the_end(world: "World") -> list[str]:
         *await _unread(world, oracle, world.reader, "the reader that was there"),
         *await _unread(world, oracle, world.new_reader(), "a new reader"),
     ]
+
+
+async def everything_stored(world: "World") -> dict[bytes, bytes]:
+    """The hash with the content of its minutes."""
+    names = list(await world.store.load(world.partition))
+    contents = await world.store.read(world.partition, names)
+    return {name: content for name, content in zip(names, contents, strict=True) if content is not None}
 
 
 def counted(world: "World", counts: Mapping[str, int], until: int) -> Oracle:
@@ -59,16 +66,14 @@ def counted(world: "World", counts: Mapping[str, int], until: int) -> Oracle:
 
 
 async def _unlike(world: "World", oracle: Oracle, fields: Mapping[bytes, bytes]) -> list[str]:
-    """Where the hash and its minutes differ from the oracle, and which dead letters were never written."""
+    """Where the hash differs from the oracle, and which dead letters were never written."""
     wanted = oracle.state
-    minutes = await world.store.minutes(world.partition, list(wanted["minutes"]))
-    stored = {start: content for start, content in zip(wanted["minutes"], minutes, strict=True) if content}
     refused = {
         record.offset
         for record in world.records
         if record.offset >= world.start and not read(world.family, record.value, record.timestamp)[0]
     }
-    lines = observed.differences(wanted, observed.state(world.family, fields, stored))
+    lines = observed.differences(wanted, observed.state(world.family, fields))
     return lines + [f"no dead letter for offset {offset}" for offset in sorted(refused - world.letters)]
 
 

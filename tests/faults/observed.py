@@ -1,4 +1,4 @@
-"""What a hash and its minutes say, in the words of the oracle; and how two such states differ."""
+"""What a hash says, in the words of the oracle; and how two such states differ."""
 
 import json
 from collections import Counter
@@ -40,7 +40,7 @@ def columns(family: str) -> tuple[list[Any], list[Any], list[Any]]:
     return COLUMNS[family]
 
 
-def state(family: str, fields: Mapping[bytes, bytes], minutes: Mapping[int, bytes]) -> dict[str, Any]:
+def state(family: str, fields: Mapping[bytes, bytes]) -> dict[str, Any]:
     """The content of a partition; panes that are folded already and await their deletion are left out."""
     meta, folded_until = json.loads(fields[b"_meta"]), int(fields[b"_folded_until"])
     names = {n: name for field, content in fields.items() if field[:2] == b"s:" for n, name, _ in read_names(content)}
@@ -66,7 +66,7 @@ def state(family: str, fields: Mapping[bytes, bytes], minutes: Mapping[int, byte
         "panes": {pane: found for pane, found in panes.items() if found},
         "minutes": {
             minute: found
-            for minute, content in minutes.items()
+            for minute, content in ((int(field[2:]), content) for field, content in fields.items() if field[:2] == b"m:")
             if minute >= folded_until - MINUTES_KEPT_MS and (found := cells(family, decode(content), names))
         },
         "totals": totals,

@@ -200,7 +200,7 @@ class World:
         self._dumps = [*self._dumps[-3:], dict(zip(keys, contents, strict=True))]
 
     async def _keys(self) -> list[bytes]:
-        """Partitions with their minutes, and the set of their names."""
+        """Partitions, and the set of their names."""
         return [*await self.client.keys(f"{self.prefix}:{{{TOPIC_PREFIX}*"), f"{self.prefix}:partitions".encode()]
 
     async def fall_back(self) -> None:

@@ -142,7 +142,7 @@ class Scales:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._worker, self._serve = (psutil.Process(process.pid) for process in (site.workers[0], site.serve))
-        self._minutes: dict[bytes, tuple[int, int]] = {}  # key → bytes in Redis and in `serve`
+        self._minutes: dict[tuple[str, bytes], tuple[int, int]] = {}  # hash and field → bytes in Redis and in `serve`
         self._http = httpx.Client(timeout=PATIENCE_SECONDS)
         self._began = time.monotonic()
 
@@ -168,15 +168,17 @@ class Scales:
         return int(sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith("xmon_lag_records{")))
 
     def _weigh_minutes(self) -> None:
-        client = self._site.client
-        there = set(client.scan_iter(f"{self._site.monitor.settings['XMON_REDIS_PREFIX']}:*:m:*", count=1000))
-        for key in there - self._minutes.keys():
-            content = client.get(key)
-            if content:
-                rows = decode(content)  # type: ignore[arg-type]
-                pairs = sum(index.size for index, _ in (rows.cells, rows.buckets, rows.registers))
-                self._minutes[key] = client.memory_usage(key) or 0, len(content) + 8 * pairs  # type: ignore[arg-type,assignment]
-        self._minutes = {key: sizes for key, sizes in self._minutes.items() if key in there}
+        client, there = self._site.client, set()
+        for key in map(self._site.key, self._site.places()):
+            for name in client.hkeys(key):  # type: ignore[union-attr]
+                if not name.startswith(b"m:"):
+                    continue
+                there.add((key, name))
+                if (key, name) not in self._minutes and (content := client.hget(key, name)):
+                    rows = decode(content)  # type: ignore[arg-type]
+                    pairs = sum(index.size for index, _ in (rows.cells, rows.buckets, rows.registers))
+                    self._minutes[key, name] = len(content), len(content) + 8 * pairs
+        self._minutes = {which: sizes for which, sizes in self._minutes.items() if which in there}
 
 
 def soak(site: Site, seconds: float, rate: int, file: Path) -> tuple[list[Sample], list[str]]:

@@ -5,7 +5,6 @@ A mutant is made here, by replacing a part of the product for one test; the prod
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from hashlib import sha1
 from typing import Any
 
@@ -30,7 +29,6 @@ MOST_SEEDS = 300
 
 MakeStore = Callable[[Any, str], RedisStore]
 Fields = Mapping[bytes, bytes]
-Minutes = Mapping[int, bytes]
 
 
 async def caught(
@@ -70,67 +68,35 @@ def with_script(name: str, old: str, new: str) -> MakeStore:
 
 async def test_a_checkpoint_that_compares_nothing() -> None:
     """Without the comparison of `_next`, a late or foreign checkpoint mixes two states."""
-    await caught(with_script("_checkpoint", "continues = stored == ARGV[1]", "continues = true"))
+    await caught(with_script("_checkpoint", "if stored == ARGV[1] then", "if true then"))
 
 
 async def test_a_checkpoint_of_two_writes() -> None:
     """Between two writes the append-only file can be cut, and the start finds content without its offset."""
 
     class Torn(RedisStore):
-        async def checkpoint(
-            self, partition: PartitionId, expected: int | None, fields: Fields, minutes: Minutes
-        ) -> int | None:
+        async def checkpoint(self, partition: PartitionId, expected: int | None, fields: Fields) -> int | None:
             key, half = self._keys.partition(partition), dict(itertools.islice(fields.items(), len(fields) - 6))
             stored = await self._client.hget(key, "_next")
             if half and stored == (None if expected is None else b"%d" % expected):
                 await self._client.hset(key, mapping=half)
-            return await super().checkpoint(partition, expected, fields, minutes)
+            return await super().checkpoint(partition, expected, fields)
 
     await caught(Torn)
 
 
-async def test_a_checkpoint_that_does_not_look_for_its_minutes() -> None:
-    """A store that falls back after the minute was written stands at the same offset as before, without the minute."""
-    looks = "continues = continues and redis.sha1hex(redis.call('GET', KEYS[i]) or '') == ARGV[i]"
-    await caught(with_script("_checkpoint", looks, ""), **{"fall back": 0.1})
+async def test_minutes_in_a_write_of_their_own() -> None:
+    """A store that falls back between the two, or a worker that dies there, has folded panes into a minute that nobody has."""
 
-
-async def test_minutes_after_their_checkpoint() -> None:
-    """A worker that dies between the two has folded panes into a minute that nobody has."""
-
-    class Later(RedisStore):
-        async def checkpoint(
-            self, partition: PartitionId, expected: int | None, fields: Fields, minutes: Minutes
-        ) -> int | None:
-            stored = await super().checkpoint(partition, expected, fields, {})
-            await self._write_minutes(partition, stored, minutes)
+    class Apart(RedisStore):
+        async def checkpoint(self, partition: PartitionId, expected: int | None, fields: Fields) -> int | None:
+            minutes = {name: content for name, content in fields.items() if name.startswith(b"m:")}
+            stored = await super().checkpoint(partition, expected, {n: c for n, c in fields.items() if n not in minutes})
+            if minutes and stored == int(fields[b"_next"]):
+                await self._client.hset(self._keys.partition(partition), mapping=minutes)
             return stored
 
-    await caught(Later)
-
-
-async def test_a_minute_without_guard() -> None:
-    """A worker that holds records which the log has lost since replaces a minute of those who do not know them."""
-    unguarded = with_script("_minute", "if stored == ARGV[1] then", "if true then")
-    await caught(unguarded, losing=1, others=0.3)
-
-
-async def test_minutes_in_which_nothing_was_counted_are_left_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There may be what was written by a worker that holds records which the log has lost since."""
-    write = RedisStore._write_minutes
-
-    async def only_full(self: RedisStore, partition: PartitionId, expected: int | None, minutes: Minutes) -> None:
-        await write(self, partition, expected, {minute: content for minute, content in minutes.items() if content})
-
-    take = Ledger.checkpoint
-
-    def without_empty(self: Ledger) -> Checkpoint:
-        taken = take(self)
-        return replace(taken, minutes={minute: content for minute, content in taken.minutes.items() if content})
-
-    monkeypatch.setattr(RedisStore, "_write_minutes", only_full)
-    monkeypatch.setattr(Ledger, "checkpoint", without_empty)
-    await caught(losing=1, others=0.4, lost=0.1, killed=0.05)
+    await caught(Apart)
 
 
 async def test_a_deletion_without_guard() -> None:
@@ -265,22 +231,3 @@ async def test_a_reader_that_reads_at_two_moments() -> None:
             return [*head, *await super().read(partition, fields[len(HEAD) :])]
 
     await caught(TwoMoments, looks=0.4, others=0.3)
-
-
-async def test_a_reader_that_takes_a_minute_that_is_gone_for_an_empty_one() -> None:
-    """A rollback between head and minutes takes minutes that the head has promised: the head must be read again."""
-
-    class Blind(RedisStore):
-        head: Sequence[bytes | None] = ()
-        trusting = False
-
-        async def minutes(self, partition: PartitionId, minutes: Sequence[int]) -> list[bytes | None]:
-            self.trusting = bool(minutes)
-            return await super().minutes(partition, minutes)
-
-        async def read(self, partition: PartitionId, fields: Sequence[bytes]) -> list[bytes | None]:
-            answer = list(self.head) if self.trusting else await super().read(partition, fields)
-            self.head, self.trusting = answer[: len(HEAD)], False
-            return answer
-
-    await caught(Blind, looks=0.4, **{"fall back": 0.1})

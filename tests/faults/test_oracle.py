@@ -18,15 +18,13 @@ RULES = {family.name: family for family in catalogue().families}
 
 
 class Hash:
-    """A hash and its minutes after each of its checkpoints."""
+    """A hash after each of its checkpoints."""
 
     def __init__(self) -> None:
         self.fields: dict[bytes, bytes] = {}
-        self.minutes: dict[int, bytes] = {}
 
     def take(self, checkpoint: Checkpoint) -> None:
         self.fields |= checkpoint.fields
-        self.minutes |= checkpoint.minutes
         for field in checkpoint.obsolete:
             self.fields.pop(field, None)
 
@@ -43,7 +41,7 @@ def applied(family: str, records: list[Raw], rng: random.Random, policy: Policy,
             if rng.random() < 0.3:
                 ledger = Ledger(Partition(RULES[family], policy))
                 ledger.restore(stored.fields)
-    return observed.state(family, stored.fields, stored.minutes)
+    return observed.state(family, stored.fields)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from tests.faults.oracle import MINUTE_MS
+from tests.faults.judge import everything_stored
 from tests.faults.simulate import run_all
 from tests.faults.simulator import World
-from tests.streams.records import START
 
 SEEDS = int(os.environ.get("XMON_FAULT_SEEDS", "300"))
 
@@ -47,6 +46,5 @@ async def test_a_real_redis_tells_the_same_story(real_redis: Redis, seed: int) -
 
 async def _everything(world: World) -> list[Any]:
     """What was met, where the seed's dice stand, and all that is stored."""
-    store, minutes = world.store, range(START - 10 * MINUTE_MS, world.now_ms, MINUTE_MS)
-    stored = [await store.load(world.partition), await store.minutes(world.partition, minutes)]
-    return [world.faults, world.rng.getstate(), *stored, await store.partitions(), await store.workers()]
+    store, stored = world.store, await everything_stored(world)
+    return [world.faults, world.rng.getstate(), stored, await store.partitions(), await store.workers()]

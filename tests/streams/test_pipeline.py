@@ -47,15 +47,13 @@ class Faulty(MemoryStore):
         self._late: list[tuple[object, ...]] = []
         self._old: list[dict[PartitionId, dict[bytes, bytes]]] = []
 
-    async def checkpoint(
-        self, partition: PartitionId, expected: int | None, fields: Mapping[bytes, bytes], minutes: Mapping[int, bytes]
-    ) -> int | None:
+    async def checkpoint(self, partition: PartitionId, expected: int | None, fields: Mapping[bytes, bytes]) -> int | None:
         chance = 1.0 if self.calm else self.rng.random()
         if chance < 0.1:
-            self._late.append((partition, expected, dict(fields), dict(minutes)))
+            self._late.append((partition, expected, dict(fields)))
             raise StoreUnavailable("the command is on its way")
         if chance < 0.2:
-            await super().checkpoint(partition, expected, fields, minutes)
+            await super().checkpoint(partition, expected, fields)
             raise StoreUnavailable("the reply was lost")
         if chance < 0.3:
             raise StoreUnavailable("refused")
@@ -63,7 +61,7 @@ class Faulty(MemoryStore):
             await super().checkpoint(*self._late.pop(self.rng.randrange(len(self._late))))  # type: ignore[arg-type]
         if chance < 0.45 and self._old:
             self.hashes = copy.deepcopy(self.rng.choice(self._old[-3:]))
-        answer = await super().checkpoint(partition, expected, fields, minutes)
+        answer = await super().checkpoint(partition, expected, fields)
         self._old.append(copy.deepcopy(self.hashes))
         return answer
 

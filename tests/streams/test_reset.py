@@ -46,7 +46,7 @@ async def test_what_is_stored_of_a_topic_and_who_counts_it() -> None:
     """A worker that stands still holds nothing up; partitions that lost their state are not named."""
     store = MemoryStore()
     for partition in (*PAGES, PartitionId("experience.contact", 0)):
-        await store.checkpoint(partition, None, {b"_next": b"7", b"_log": b"a"}, {})
+        await store.checkpoint(partition, None, {b"_next": b"7", b"_log": b"a"})
     store.hashes[PAGES[1]].clear()
     await store.announce("well", said("well", PAGES[0]), 60)
     await store.announce("standing", said("standing", PAGES[2], "the topic was created anew"), 60)
@@ -62,11 +62,11 @@ def said(worker: str, partition: PartitionId, problem: str = "") -> bytes:
 async def test_a_partition_that_was_written_to_meanwhile_is_left_as_it_is() -> None:
     """Whoever counts is right; a second reset of the same sight changes nothing either."""
     store = MemoryStore()
-    await store.checkpoint(PAGES[0], None, {b"_next": b"7", b"_log": b"a", b"l:0": b"totals"}, {})
+    await store.checkpoint(PAGES[0], None, {b"_next": b"7", b"_log": b"a", b"l:0": b"totals"})
     (stored,) = await reset.look(store, PAGES[0].topic)
     move = reset.move(stored, Found("b", {0: (0, 3)}))
     assert move
-    await store.checkpoint(PAGES[0], 7, {b"_next": b"9"}, {})
+    await store.checkpoint(PAGES[0], 7, {b"_next": b"9"})
     assert not await reset.go_on(store, move)
     store.hashes[PAGES[0]][b"_next"] = b"7"
     assert [await reset.go_on(store, move) for _ in range(2)] == [True, True]

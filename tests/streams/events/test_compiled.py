@@ -17,7 +17,7 @@ from tests.faults.generator import Generator, logs
 from tests.streams.records import Raw
 
 FAMILIES = {family.name: family.event for family in catalogue().families}
-STRUCTS = {name: struct_of(family.model, family.derived) for name, family in FAMILIES.items()}
+STRUCTS = {name: struct_of(family.model, dict(family.derived)) for name, family in FAMILIES.items()}
 READ = {name: msgspec.json.Decoder(struct).decode for name, struct in STRUCTS.items()}
 VALIDATE = {name: TypeAdapter(family.model).validator.validate_json for name, family in FAMILIES.items()}
 FIELDS = sorted({name for family in FAMILIES.values() for name in family.model.__annotations__})

@@ -301,7 +301,7 @@ class Meddling:
 
     def __init__(self, store: MemoryStore, happens: Callable[[], Awaitable[None]], times: int) -> None:
         self._store, self._happens, self._times, self.happened = store, happens, times, 0
-        self.partitions, self.minutes, self.workers = store.partitions, store.minutes, store.workers
+        self.partitions, self.workers = store.partitions, store.workers
 
     async def read(self, partition: PartitionId, fields: Sequence[bytes]) -> list[bytes | None]:
         if len(fields) > len(HEAD) and self.happened < self._times:

@@ -25,11 +25,11 @@ async def _held(primary: Primary, prefix: str) -> set[bytes]:
 async def test_each_primary_holds_some_partitions_and_each_partition_lies_whole(
     redis_cluster: RedisCluster, redis_prefix: str
 ) -> None:
-    """One call asks for the offsets on all of them; the minutes of a partition are where its hash is."""
+    """One call asks for the offsets on all of them."""
     async with opened(redis_cluster.url) as client:
         store = RedisStore(client, redis_prefix)
         for partition in PARTITIONS:
-            assert await store.checkpoint(partition, None, at(partition.number), {0: b"minute"}) == partition.number
+            assert await store.checkpoint(partition, None, at(partition.number)) == partition.number
         assert await store.next_offsets(PARTITIONS) == {partition: partition.number for partition in PARTITIONS}
         assert await store.partitions() == PARTITIONS
     keys, found = Keys(redis_prefix), 0
@@ -37,7 +37,6 @@ async def test_each_primary_holds_some_partitions_and_each_partition_lies_whole(
         held = await _held(primary, redis_prefix)
         here = [partition for partition in PARTITIONS if keys.partition(partition).encode() in held]
         assert here
-        assert all(keys.minute(partition, 0).encode() in held for partition in here)
         found += len(here)
     assert found == len(PARTITIONS)
 
@@ -49,14 +48,14 @@ async def test_a_killed_primary_is_waited_for(start_redis_cluster: StartCluster)
         store = RedisStore(client, "killed")
         stored: dict[PartitionId, int] = dict.fromkeys(PARTITIONS, 10)
         for partition in PARTITIONS:
-            await store.checkpoint(partition, None, at(10), {})
+            await store.checkpoint(partition, None, at(10))
         for primary in cluster.primaries[:2]:  # the first is the one that the URL names
             held = await _held(primary, "killed")
             primary.kill9()
             for partition, before in stored.items():
                 if Keys("killed").partition(partition).encode() in held:
                     with pytest.raises(StoreUnavailable):
-                        await store.checkpoint(partition, before, changed(before, before + 1), {})
+                        await store.checkpoint(partition, before, changed(before, before + 1))
             primary.start()
             for partition, before in stored.items():
                 kept = await _patiently(store, partition, before)
@@ -70,7 +69,7 @@ async def test_slots_that_move_are_followed(start_redis_cluster: StartCluster) -
     cluster = start_redis_cluster()
     async with opened(cluster.url) as client:
         store, key = RedisStore(client, "moved"), Keys("moved").partition(PAGES)
-        await store.checkpoint(PAGES, None, at(0), dict.fromkeys(range(4), b"minute"))
+        await store.checkpoint(PAGES, None, at(0))
         slot = cluster.primaries[0].ask(f"CLUSTER KEYSLOT {key}").strip(":\r\n")
         (source,) = [primary for primary in cluster.primaries if key.encode() in await _held(primary, "moved")]
         target = next(primary for primary in cluster.primaries if primary is not source)
@@ -82,14 +81,13 @@ async def test_slots_that_move_are_followed(start_redis_cluster: StartCluster) -
             stored = (await store.load(PAGES))[b"_next"]
             assert stored == b"%d" % offset
             try:
-                offset = await store.checkpoint(PAGES, offset, changed(offset, offset + 1), {}) or -1
+                offset = await store.checkpoint(PAGES, offset, changed(offset, offset + 1)) or -1
             except StoreUnavailable:
                 continue
         for primary in cluster.primaries:
             primary.ask(f"CLUSTER SETSLOT {slot} NODE {_id(target)}")
         assert await _patiently(store, PAGES, offset) == offset + 1
         assert await store.load(PAGES) == at(offset + 1)
-        assert await store.minutes(PAGES, range(4)) == [b"minute"] * 4
         assert not await _held(source, "moved:{experience")
 
 
@@ -102,6 +100,6 @@ async def _patiently(store: RedisStore, partition: PartitionId, before: int, sec
     deadline = time.monotonic() + seconds
     while True:
         try:
-            return await store.checkpoint(partition, before, changed(before, before + 1), {}) or 0
+            return await store.checkpoint(partition, before, changed(before, before + 1)) or 0
         except StoreUnavailable:
             assert time.monotonic() < deadline

@@ -32,10 +32,10 @@ async def test_a_reply_lost_on_the_wire_is_repeated_unseen(redis_server: RedisSe
     with Proxy(redis_server.port) as proxy:
         async with opened(f"redis://127.0.0.1:{proxy.port}") as client:
             store = RedisStore(client, redis_prefix)
-            await store.checkpoint(PAGES, None, at(0), {})
+            await store.checkpoint(PAGES, None, at(0))
             for offset in range(1, 8):
                 async with _replies_lost(proxy, times=offset % 3):
-                    assert await store.checkpoint(PAGES, offset - 1, at(offset), {}) == offset
+                    assert await store.checkpoint(PAGES, offset - 1, at(offset)) == offset
                 assert await store.load(PAGES) == at(offset)
 
 
@@ -44,11 +44,11 @@ async def test_a_checkpoint_of_unknown_outcome_can_be_repeated(redis_server: Red
     with Proxy(redis_server.port) as proxy:
         async with opened(f"redis://127.0.0.1:{proxy.port}") as client:
             store = RedisStore(client, redis_prefix)
-            await store.checkpoint(PAGES, None, at(1), {})
+            await store.checkpoint(PAGES, None, at(1))
             async with _replies_lost(proxy, times=8):
                 with pytest.raises(StoreUnavailable):
-                    await store.checkpoint(PAGES, 1, at(2), {})
-            assert await store.checkpoint(PAGES, 1, at(2), {}) == 2
+                    await store.checkpoint(PAGES, 1, at(2))
+            assert await store.checkpoint(PAGES, 1, at(2)) == 2
 
 
 @asynccontextmanager
@@ -71,20 +71,20 @@ async def test_a_server_that_forgot_the_scripts_is_taught_again(client: Client, 
     store = RedisStore(client, redis_prefix)
     for offset in range(3):
         await client.script_flush()
-        assert await store.checkpoint(PAGES, offset - 1 if offset else None, at(offset), {}) == offset
+        assert await store.checkpoint(PAGES, offset - 1 if offset else None, at(offset)) == offset
 
 
 async def test_a_name_lost_in_a_rollback_is_written_again(client: Client, redis_prefix: str) -> None:
     """A partition is put back among the names within a minute, and not with every checkpoint."""
     now = 0.0
     store = RedisStore(client, redis_prefix, clock=lambda: now)
-    await store.checkpoint(PAGES, None, at(0), {})
+    await store.checkpoint(PAGES, None, at(0))
     await client.delete(Keys(redis_prefix).partitions)
     now = 59.0
-    await store.checkpoint(PAGES, 0, at(1), {})
+    await store.checkpoint(PAGES, 0, at(1))
     assert await store.partitions() == []
     now = 60.0
-    await store.checkpoint(PAGES, 1, at(2), {})
+    await store.checkpoint(PAGES, 1, at(2))
     assert await store.partitions() == [PAGES]
 
 
@@ -101,10 +101,10 @@ async def test_memory_and_redis_answer_alike(client: Client, redis_prefix: str, 
         answers = []
         for store in stores:
             if call:
-                answers.append(await store.checkpoint(partition, expected, fields, {fold: b"m%d" % offset}))
+                answers.append(await store.checkpoint(partition, expected, fields | {b"m:%d" % fold: b"m"}))
             else:
                 await store.forget(partition, fold, [b"a", b"b"])
-            answers.append([await store.load(partition), await store.minutes(partition, range(4))])
+            answers.append([await store.load(partition), await store.read(partition, [b"m:%d" % i for i in range(4)])])
             answers.append([await store.partitions(), await store.next_offsets([partition])])
         assert answers[: len(answers) // 2] == answers[len(answers) // 2 :]
 
@@ -112,7 +112,7 @@ async def test_memory_and_redis_answer_alike(client: Client, redis_prefix: str, 
 async def _error_of_a_checkpoint(url: str, prefix: str = "errors") -> StoreError:
     async with opened(url) as client:
         with pytest.raises(StoreError) as caught:
-            await RedisStore(client, prefix).checkpoint(PAGES, None, at(1), {})
+            await RedisStore(client, prefix).checkpoint(PAGES, None, at(1))
         return caught.value
 
 
@@ -131,13 +131,13 @@ async def test_a_server_that_is_down_is_unavailable(start_redis: StartRedis) -> 
     server = start_redis()
     async with opened(server.url) as client:
         store = RedisStore(client, "down")
-        await store.checkpoint(PAGES, None, at(1), {})
+        await store.checkpoint(PAGES, None, at(1))
         server.kill9()
         for call in (store.load(PAGES), store.partitions(), store.workers(), store.next_offsets([PAGES])):
             with pytest.raises(StoreUnavailable, match="is it running"):
                 await call
         server.start()
-        assert await store.checkpoint(PAGES, 1, at(2), {}) == 2
+        assert await store.checkpoint(PAGES, 1, at(2)) == 2
 
 
 async def test_an_abandoned_call_leaves_no_reply_behind(start_redis: StartRedis) -> None:
@@ -145,14 +145,14 @@ async def test_an_abandoned_call_leaves_no_reply_behind(start_redis: StartRedis)
     server = start_redis()
     async with opened(server.url) as client:
         store = RedisStore(client, "hang")
-        await store.checkpoint(PAGES, None, at(1), {})
+        await store.checkpoint(PAGES, None, at(1))
         for offset in range(1, 6):
             os.kill(server.pid, signal.SIGSTOP)
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(store.checkpoint(PAGES, offset, at(offset + 1), {}), 0.05)
+                await asyncio.wait_for(store.checkpoint(PAGES, offset, at(offset + 1)), 0.05)
             os.kill(server.pid, signal.SIGCONT)
             assert await store.partitions() == [PAGES]
-            assert await store.checkpoint(PAGES, offset, at(offset + 1), {}) == offset + 1
+            assert await store.checkpoint(PAGES, offset, at(offset + 1)) == offset + 1
             assert await store.load(PAGES) == at(offset + 1)
 
 
@@ -163,12 +163,12 @@ async def test_a_full_memory_is_waited_for(request: pytest.FixtureRequest, serve
     async with opened(server.url) as client:
         await client.sadd(Keys("full").partitions, str(PAGES))
         store = RedisStore(client, "full", clock=lambda: 0.0)
-        await store.checkpoint(PAGES, None, at(0), {})
+        await store.checkpoint(PAGES, None, at(0))
         await client.config_set("maxmemory", "1")
         with pytest.raises(StoreUnavailable, match="maxmemory"):
-            await store.checkpoint(PAGES, 0, at(1), {})
+            await store.checkpoint(PAGES, 0, at(1))
         await client.config_set("maxmemory", "0")
-        assert await store.checkpoint(PAGES, 0, at(1), {}) == 1
+        assert await store.checkpoint(PAGES, 0, at(1)) == 1
 
 
 @pytest.mark.parametrize("server_fixture", ["redis_server", "redis_6"])
@@ -178,7 +178,7 @@ async def test_a_key_of_another_type_is_rejected(request: pytest.FixtureRequest,
     async with opened(server.url) as client:
         await client.set(Keys("type").partition(PAGES), "text")
         with pytest.raises(StoreRejected, match="another prefix"):
-            await RedisStore(client, "type").checkpoint(PAGES, None, at(1), {})
+            await RedisStore(client, "type").checkpoint(PAGES, None, at(1))
 
 
 async def test_missing_rights_are_rejected(start_redis: StartRedis) -> None:

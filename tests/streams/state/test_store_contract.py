@@ -34,9 +34,6 @@ class Bench(ABC):
         """Puts back what was there at `save`, or nothing."""
 
     @abstractmethod
-    async def minute_ends_in_ms(self, partition: PartitionId, minute_ms: int) -> float: ...
-
-    @abstractmethod
     async def let_expire(self, worker: str) -> None: ...
 
 
@@ -51,9 +48,6 @@ class MemoryBench(Bench):
 
     async def roll_back(self, partition: PartitionId) -> None:
         self.store.hashes = deepcopy(self.saved)
-
-    async def minute_ends_in_ms(self, partition: PartitionId, minute_ms: int) -> float:
-        return 1000 * self.store._minutes[partition, minute_ms][1]
 
     async def let_expire(self, worker: str) -> None:
         self.now = self.store._workers[worker][1]
@@ -74,9 +68,6 @@ class RedisBench(Bench):
         await self.client.delete(key)
         if self.saved is not None:
             await self.client.restore(key, 0, self.saved)
-
-    async def minute_ends_in_ms(self, partition: PartitionId, minute_ms: int) -> float:
-        return await self.client.pttl(self.keys.minute(partition, minute_ms))
 
     async def let_expire(self, worker: str) -> None:
         await self.client.delete(self.keys.worker(worker))
@@ -107,7 +98,6 @@ async def test_an_unknown_partition_is_empty(bench: Bench) -> None:
     assert await bench.store.next_offsets([PAGES, CRASHES]) == {}
     assert await bench.store.load(PAGES) == {}
     assert await bench.store.read(PAGES, [b"_next", b"a"]) == [None, None]
-    assert await bench.store.minutes(PAGES, [MINUTE]) == [None]
     assert await bench.store.partitions() == []
 
 
@@ -115,29 +105,28 @@ async def test_nothing_asked_is_nothing_answered(bench: Bench) -> None:
     """Empty questions are no errors."""
     assert await bench.store.next_offsets([]) == {}
     assert await bench.store.read(PAGES, []) == []
-    assert await bench.store.minutes(PAGES, []) == []
     await bench.store.forget(PAGES, MINUTE, [])
 
 
 async def test_a_checkpoint_is_read_back_as_it_was_written(bench: Bench) -> None:
     """Names and values of fields may be any bytes."""
     fields = {**at(10), BINARY: BINARY, b"empty": b""}
-    assert await bench.store.checkpoint(PAGES, None, fields, {}) == 10
+    assert await bench.store.checkpoint(PAGES, None, fields) == 10
     assert await bench.other.load(PAGES) == fields
     assert await bench.other.read(PAGES, [b"none", BINARY, b"empty"]) == [None, BINARY, b""]
 
 
 async def test_a_checkpoint_changes_only_its_own_fields(bench: Bench) -> None:
     """A second checkpoint replaces what it names and keeps the rest."""
-    await bench.store.checkpoint(PAGES, None, at(10, a=b"1", b=b"1"), {})
-    assert await bench.store.checkpoint(PAGES, 10, at(20, b=b"2"), {}) == 20
+    await bench.store.checkpoint(PAGES, None, at(10, a=b"1", b=b"1"))
+    assert await bench.store.checkpoint(PAGES, 10, at(20, b=b"2")) == 20
     assert await bench.store.load(PAGES) == at(20, a=b"1", b=b"2")
 
 
 async def test_partitions_are_apart(bench: Bench) -> None:
     """Each partition has its own offset and its own fields; offsets are told of the stored ones only."""
-    await bench.store.checkpoint(PAGES, None, at(10, a=b"pages"), {})
-    await bench.store.checkpoint(CRASHES, None, at(0, a=b"crashes"), {})
+    await bench.store.checkpoint(PAGES, None, at(10, a=b"pages"))
+    await bench.store.checkpoint(CRASHES, None, at(0, a=b"crashes"))
     assert await bench.store.next_offsets([PAGES, PartitionId("none", 0), CRASHES]) == {PAGES: 10, CRASHES: 0}
     assert await bench.store.load(CRASHES) == at(0, a=b"crashes")
     assert await bench.other.partitions() == [CRASHES, PAGES]
@@ -145,78 +134,64 @@ async def test_partitions_are_apart(bench: Bench) -> None:
 
 async def test_repeating_after_a_lost_reply_changes_nothing(bench: Bench) -> None:
     """Who does not know whether a checkpoint stands may send it again and is told that it does."""
-    await bench.store.checkpoint(PAGES, None, at(10, a=b"1"), {})
+    await bench.store.checkpoint(PAGES, None, at(10, a=b"1"))
     for _ in range(3):
-        assert await bench.store.checkpoint(PAGES, 10, at(20, a=b"2"), {}) == 20
+        assert await bench.store.checkpoint(PAGES, 10, at(20, a=b"2")) == 20
     assert await bench.store.load(PAGES) == at(20, a=b"2")
 
 
 async def test_a_zombie_is_refused(bench: Bench) -> None:
     """A worker that lost the partition writes nothing and learns where the new owner is."""
-    await bench.store.checkpoint(PAGES, None, at(10, a=b"1"), {})
-    await bench.store.checkpoint(PAGES, 10, at(25, a=b"new owner"), {})
-    assert await bench.other.checkpoint(PAGES, 10, at(20, a=b"zombie"), {}) == 25
+    await bench.store.checkpoint(PAGES, None, at(10, a=b"1"))
+    await bench.store.checkpoint(PAGES, 10, at(25, a=b"new owner"))
+    assert await bench.other.checkpoint(PAGES, 10, at(20, a=b"zombie")) == 25
     assert await bench.store.load(PAGES) == at(25, a=b"new owner")
 
 
 async def test_a_second_first_checkpoint_is_refused(bench: Bench) -> None:
     """Of two workers that both found nothing, one wins."""
-    await bench.store.checkpoint(PAGES, None, at(10, a=b"first"), {})
-    assert await bench.other.checkpoint(PAGES, None, at(7, a=b"second"), {}) == 10
+    await bench.store.checkpoint(PAGES, None, at(10, a=b"first"))
+    assert await bench.other.checkpoint(PAGES, None, at(7, a=b"second")) == 10
     assert await bench.store.load(PAGES) == at(10, a=b"first")
 
 
 async def test_a_rollback_is_refused(bench: Bench) -> None:
     """After the store lost its latest writes, a worker that is ahead of it writes nothing on top of the gap."""
-    await bench.store.checkpoint(PAGES, None, at(10, a=b"1"), {})
+    await bench.store.checkpoint(PAGES, None, at(10, a=b"1"))
     await bench.save(PAGES)
-    await bench.store.checkpoint(PAGES, 10, at(20, a=b"2"), {})
+    await bench.store.checkpoint(PAGES, 10, at(20, a=b"2"))
     await bench.roll_back(PAGES)
-    assert await bench.store.checkpoint(PAGES, 20, at(30, b=b"3"), {}) == 10
+    assert await bench.store.checkpoint(PAGES, 20, at(30, b=b"3")) == 10
     assert await bench.store.load(PAGES) == at(10, a=b"1")
 
 
 async def test_a_store_that_lost_everything_answers_none(bench: Bench) -> None:
     """A checkpoint that continues from an offset is refused where there is no hash any more."""
     await bench.save(PAGES)
-    await bench.store.checkpoint(PAGES, None, at(10), {})
+    await bench.store.checkpoint(PAGES, None, at(10))
     await bench.roll_back(PAGES)
-    assert await bench.store.checkpoint(PAGES, 10, at(20), {}) is None
+    assert await bench.store.checkpoint(PAGES, 10, at(20)) is None
     assert await bench.store.load(PAGES) == {}
 
 
 async def test_offset_zero_is_not_nothing(bench: Bench) -> None:
     """A partition that applied no record yet is told from one without a hash."""
-    await bench.store.checkpoint(PAGES, None, at(0), {})
-    assert await bench.store.checkpoint(PAGES, None, at(5), {}) == 0
-    assert await bench.store.checkpoint(PAGES, 0, at(5), {}) == 5
+    await bench.store.checkpoint(PAGES, None, at(0))
+    assert await bench.store.checkpoint(PAGES, None, at(5)) == 0
+    assert await bench.store.checkpoint(PAGES, 0, at(5)) == 5
 
 
-async def test_minutes_are_kept_in_the_order_asked(bench: Bench) -> None:
-    """Minutes written with a checkpoint are read back, the missing ones as None."""
-    minutes = {MINUTE: b"first", MINUTE + 60_000: BINARY}
-    await bench.store.checkpoint(PAGES, None, at(10), minutes)
-    asked = [MINUTE + 60_000, MINUTE - 60_000, MINUTE]
-    assert await bench.other.minutes(PAGES, asked) == [BINARY, None, b"first"]
-    assert await bench.other.minutes(CRASHES, asked) == [None, None, None]
-
-
-async def test_a_refused_checkpoint_writes_no_minute(bench: Bench) -> None:
-    """A worker that goes on from another offset may hold records that the log has lost since."""
-    await bench.store.checkpoint(PAGES, None, at(10), {MINUTE: b"ours"})
-    assert await bench.other.checkpoint(PAGES, 5, at(20), {MINUTE: b"theirs", MINUTE + 60_000: b"too"}) == 10
-    assert await bench.other.minutes(PAGES, [MINUTE, MINUTE + 60_000]) == [b"ours", None]
-
-
-async def test_minutes_expire_after_75_minutes(bench: Bench) -> None:
-    """No minute stays for ever."""
-    await bench.store.checkpoint(PAGES, None, at(10), {MINUTE: b"m"})
-    assert await bench.minute_ends_in_ms(PAGES, MINUTE) == pytest.approx(75 * 60_000, abs=5_000)
+async def test_of_minutes_only_the_names_are_loaded(bench: Bench) -> None:
+    """They are most of the hash, and whoever goes on counting needs to know only that they are there."""
+    fields = {**at(10, a=b"1"), b"m:60000": b"first", b"m:0": BINARY, b"minute": b"none"}
+    await bench.store.checkpoint(PAGES, None, fields)
+    assert await bench.other.load(PAGES) == {**fields, b"m:60000": b"", b"m:0": b""}
+    assert await bench.other.read(PAGES, [b"m:60000", b"m:1", b"m:0"]) == [b"first", None, BINARY]
 
 
 async def test_forget_deletes_what_was_folded(bench: Bench) -> None:
     """Fields go once the stored fold reaches the one given; names that are gone already do no harm."""
-    await bench.store.checkpoint(PAGES, None, at(10, _folded_until=b"60000", a=b"1", b=b"1"), {})
+    await bench.store.checkpoint(PAGES, None, at(10, _folded_until=b"60000", a=b"1", b=b"1"))
     await bench.store.forget(PAGES, 60_000, [b"a", b"gone"])
     assert await bench.store.load(PAGES) == at(10, _folded_until=b"60000", b=b"1")
 
@@ -224,7 +199,7 @@ async def test_forget_deletes_what_was_folded(bench: Bench) -> None:
 @pytest.mark.parametrize("stored", [{}, {"_folded_until": b"59999"}, {"_folded_until": b"9999"}])
 async def test_forget_keeps_what_may_be_open_again(bench: Bench, stored: dict[str, bytes]) -> None:
     """A deletion from before a rollback is refused: the stored fold is lower, or there is none. Numbers, not texts."""
-    await bench.store.checkpoint(PAGES, None, at(10, a=b"1", **stored), {})
+    await bench.store.checkpoint(PAGES, None, at(10, a=b"1", **stored))
     await bench.store.forget(PAGES, 60_000, [b"a"])
     assert await bench.store.load(PAGES) == at(10, a=b"1", **stored)
 
@@ -233,7 +208,7 @@ async def test_forget_takes_any_number_of_fields(bench: Bench) -> None:
     """More fields than one script takes are deleted all the same."""
     names = [f"f{number}" for number in range(MOST_FIELDS - 2)]
     fold = {b"_folded_until": b"60000"}
-    await bench.store.checkpoint(PAGES, None, {**at(10), **fold, **{name.encode(): b"" for name in names}}, {})
+    await bench.store.checkpoint(PAGES, None, {**at(10), **fold, **{name.encode(): b"" for name in names}})
     asked = [f"g{number}".encode() for number in range(2 * MOST_FIELDS)] + [name.encode() for name in names]
     await bench.store.forget(PAGES, 60_000, asked)
     assert await bench.store.load(PAGES) == {**at(10), **fold}
@@ -242,7 +217,7 @@ async def test_forget_takes_any_number_of_fields(bench: Bench) -> None:
 async def test_a_checkpoint_takes_fields_up_to_the_limit(bench: Bench) -> None:
     """The limit named is one that a script really takes."""
     fields = {**at(10), **{b"f%d" % number: b"v" for number in range(MOST_FIELDS - 1)}}
-    assert await bench.store.checkpoint(PAGES, None, fields, {}) == 10
+    assert await bench.store.checkpoint(PAGES, None, fields) == 10
     assert await bench.store.load(PAGES) == fields
 
 
@@ -250,15 +225,14 @@ async def test_a_checkpoint_over_the_limit_is_an_error(bench: Bench) -> None:
     """Too many fields are refused by number before anything is written."""
     fields = {**at(10), **{b"f%d" % number: b"v" for number in range(MOST_FIELDS)}}
     with pytest.raises(ValueError, match="3901 fields in one checkpoint, at most 3900"):
-        await bench.store.checkpoint(PAGES, None, fields, {MINUTE: b"m"})
+        await bench.store.checkpoint(PAGES, None, fields)
     assert await bench.store.load(PAGES) == {}
-    assert await bench.store.minutes(PAGES, [MINUTE]) == [None]
 
 
 async def test_a_checkpoint_needs_its_offset(bench: Bench) -> None:
     """Fields without the offset they lead to are an error."""
     with pytest.raises(ValueError, match="_next"):
-        await bench.store.checkpoint(PAGES, None, {b"a": b"1"}, {})
+        await bench.store.checkpoint(PAGES, None, {b"a": b"1"})
 
 
 async def test_workers_are_seen_while_they_live(bench: Bench) -> None:
