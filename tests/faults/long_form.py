@@ -5,8 +5,8 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +45,8 @@ def plan(rng: random.Random) -> Plan:
 
 
 def run(seed: int) -> Outcome:
-    """One seed on servers of its own. What went wrong with the harness itself is told as a difference."""
-    directory, began, rng = CACHE / f"seed-{seed}", time.monotonic(), random.Random(seed)
+    """One seed. What goes wrong with the run itself is told like a difference, and the other seeds go on."""
+    directory, began = CACHE / f"seed-{seed}", time.monotonic()
     shutil.rmtree(directory, ignore_errors=True)
 
     def tell(line: str) -> None:
@@ -54,19 +54,26 @@ def run(seed: int) -> Outcome:
         sys.stdout.flush()
 
     recoveries: list[Recovery] = []
-    with ExitStack() as running:
-        kafka = running.enter_context(KafkaServer(directory / "kafka"))
-        redis = running.enter_context(RedisServer(directory / "redis"))
-        wire = running.enter_context(Proxy(redis.port))
-        monitor = running.enter_context(closing(Monitor(directory, kafka, redis, f"seed-{seed}")))
-        site = Site(monitor, kafka, redis, rng, wire=wire)
-        site.start(workers=2, serves=2)
-        try:
-            differences = survive(site, seed, plan(rng), tell, recoveries.append)
-        except Exception as error:  # noqa: BLE001 - the other seeds go on
-            differences = [f"{type(error).__name__}: {error}"]
+    try:
+        with site_of_its_own(seed, directory) as site:
+            site.start(workers=2, serves=2)
+            differences = survive(site, seed, plan(site.rng), tell, recoveries.append)
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        differences = [f"{type(error).__name__}: {error}"]
     if not differences:
         shutil.rmtree(directory)
     outcome = Outcome(seed, time.monotonic() - began, recoveries, differences)
     tell(f"{outcome.seconds:.0f} s, " + ("nothing differs" if not differences else "\n  ".join(["DIFFERS", *differences])))
     return outcome
+
+
+@contextmanager
+def site_of_its_own(seed: int, directory: Path) -> Iterator[Site]:
+    """With servers, and a wire between workers and Redis; all of it ends."""
+    with (
+        KafkaServer(directory / "kafka") as kafka,
+        RedisServer(directory / "redis") as redis,
+        Proxy(redis.port) as wire,
+        closing(Monitor(directory, kafka, redis, f"seed-{seed}")) as monitor,
+    ):
+        yield Site(monitor, kafka, redis, random.Random(seed), wire=wire)

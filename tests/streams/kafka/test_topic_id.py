@@ -41,11 +41,11 @@ async def known(asked: Any, name: str, but: str = "") -> str:
 async def test_the_id_is_the_one_that_other_clients_tell(settings: KafkaSettings) -> None:
     """In the form that Kafka's tools print, whatever the number of partitions; a name nobody uses has none."""
     [name] = await create_topics(settings, "a", partitions=64)
-    other = AdminClient({"bootstrap.servers": settings.bootstrap_servers})
+    other = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0})
     async with client(settings.bootstrap_servers) as asked:
         found = await known(asked, name)
         [described] = other.describe_topics(TopicCollection([name])).values()
-        assert found == str(described.result(10).topic_id)
+        assert found == str(described.result(10).topic_id).translate(str.maketrans("+/", "-_"))  # librdkafka's own spelling
         assert await topic_id(asked, f"{name}-nobody") == ""
         assert f"{name}-nobody" not in (await asked.fetch_all_metadata()).topics()
 
