@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from io import BytesIO
 from typing import Any, Self
 
-from aiokafka.errors import IncompatibleBrokerVersion, NodeNotReadyError
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, NodeNotReadyError
 from aiokafka.protocol.api import RequestStruct, Response
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
 
@@ -25,6 +25,8 @@ async def topic_id(client: Any, topic: str) -> str:
         answer = await client.send(node, _Question([(NONE, topic, {})], False, False, False, {}))
     except IncompatibleBrokerVersion:
         return ""
+    except RuntimeError as error:  # uvloop's, of a connection that is being closed
+        raise KafkaConnectionError(str(error)) from error
     found = answer.topics[0][-1]
     return "" if found == NONE else urlsafe_b64encode(found).decode().rstrip("=")
 

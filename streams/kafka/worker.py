@@ -96,6 +96,8 @@ class Worker:
         while tasks and not stopping.done():
             done, tasks = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stopping}:
+                if isinstance(task.exception(), RuntimeError) and self._app.crashed:
+                    raise self._crash()  # the task met the loop of a thread that had ended with the app
                 task.result()
             tasks -= {stopping}
 
@@ -165,10 +167,15 @@ class Worker:
         while not self._app.crashed:
             self._turns += 1
             await asyncio.sleep(TICK_SECONDS)
+        raise self._crash()
+
+    def _crash(self) -> WorkerError:
         reason = self._app.crash_reason
+        error: WorkerError = ConsumerFailed(f"the Kafka consumer failed: {reason!r}")
         if isinstance(reason, RIGHTS):
-            raise KafkaRefused(f"Kafka denies a right the worker needs: {reason!r}") from reason
-        raise ConsumerFailed(f"the Kafka consumer failed: {reason!r}") from reason
+            error = KafkaRefused(f"Kafka denies a right the worker needs: {reason!r}")
+        error.__cause__ = reason
+        return error
 
     @property
     def _coordinator(self) -> Any:

@@ -49,9 +49,10 @@ class Reader:
             self._up, self._failed = False, True
             return self.snapshot
         self._up, self._failed, self._at_ms = True, False, now_ms
-        self._counts = self._counters()
         problems = tuple(self._workers.problems(self._replicas, now_ms))
         self._complete_once = self._complete_once or not problems
+        if self._complete_once:
+            self._counts = self._counters()
         families = {
             name: family.state(self._replicas.values(), self._shown, complete_once=self._complete_once)
             for name, family in self._families.items()
@@ -96,6 +97,7 @@ class Reader:
         return PartitionHealth(replica.partition, replica.next, status.lag, status.checkpoint_seconds, status.checkpoint_bytes)
 
     def _counters(self) -> dict[str, Mapping[str, int]]:
+        """Sums over partitions, at their highest so far: what a rollback took comes back, and a counter never falls."""
         names = {
             "records": "records_total",
             "late": "late_events_total",
@@ -113,4 +115,6 @@ class Reader:
                 name, key = ("dead_letters_total", reason) if reason else (names.get(kind, ""), topic)
                 if name:
                     found[name][key] = found[name].get(key, 0) + n
+        for name, counts in self._counts.items():
+            found[name] |= {key: max(n, found[name].get(key, 0)) for key, n in counts.items()}
         return dict(found)

@@ -51,7 +51,8 @@ def survive(
         transactions = publishing.transactions
         tell(f"all {publishing.sent} events published, {transactions.committed} transactions, {transactions.aborted} aborted")
         site.catch_up()
-        found = differences(site, start, until, publishing.sent)
+        published = range(publishing.sent, publishing.sent + transactions.unsure + 1)
+        found = differences(site, start, until, published)
     tell(f"{watcher.scrapes} scrapes; exit codes of workers that ended by themselves: {dict(site.ended)}")
     broken = [f"{n} times a worker ended with exit code {code}" for code, n in site.ended.items() if code in BROKEN]
     return found + watcher.fallen + broken

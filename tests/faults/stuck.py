@@ -116,7 +116,7 @@ FAULTS = {fault.__name__: fault for fault in (nothing, blocked_loop, dead_fetche
 
 if __name__ == "__main__":
     FAULTS[sys.argv[1]]()
-    worker.LAG_SECONDS, worker.LAG_PATIENCE_SECONDS = 0.2, 1.0
+    watchdog.PERIOD_SECONDS, worker.LAG_SECONDS, worker.LAG_PATIENCE_SECONDS = 0.2, 0.2, 1.0
     of_settings = services.kafka_settings
     services.kafka_settings = lambda settings: replace(of_settings(settings), stop_within_seconds=LIMIT_SECONDS)
     threading.Thread(target=hurry, args=[ExitCode(int(sys.argv[2]))], daemon=True).start()

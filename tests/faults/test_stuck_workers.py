@@ -24,9 +24,16 @@ from tests.services.service import HOST
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
-EVENTS = 2_000
+PARTS, PART = 10, 200  # of events
 PUBLISH_SECONDS = 10.0
 END_SECONDS = 30.0
+WAYS = (
+    (stuck.blocked_loop, ExitCode.LOOP_BLOCKED),
+    (stuck.dead_fetcher, ExitCode.NO_PROGRESS),
+    (stuck.waiting_agent, ExitCode.NO_PROGRESS),
+    (stuck.endless_rebalance, ExitCode.FLOW_STOPPED),
+    (stuck.hung_stop, ExitCode.STOP_TIMEOUT),
+)
 
 
 class StuckWorker(Process):
@@ -42,11 +49,12 @@ class StuckWorker(Process):
     def begin(self) -> None:
         (self.directory / "now").touch()
 
-    def says(self, code: ExitCode) -> bool:
-        """Whether it ends with this code, and says so in its last line."""
+    def must_end(self, code: ExitCode) -> None:
+        """With this exit code, of which its last line speaks."""
         assert self._process is not None
         returned, last = self._process.wait(END_SECONDS), self.log.read_text().splitlines()[-1]
-        return returned == code and f"exit code {code:d} ({code.name})" in last
+        assert returned == code, last
+        assert f"exit code {code:d} ({code.name})" in last
 
 
 class Scene:
@@ -55,15 +63,17 @@ class Scene:
     def __init__(self, monitor: Monitor, kafka: KafkaServer, redis: RedisServer) -> None:
         monitor.settings["XMON_KAFKA_GROUP_INSTANCE_ID"] = "worker"
         self.site = Site(monitor, kafka, redis, random.Random(1), partitions=1)
-        self._events, _, _ = story(1, EVENTS)
+        self._events, _, _ = story(1, PARTS * PART)
+        self.sent = 0
 
-    def half(self) -> Publishing:
-        """Half of the events: they come while the block lasts, and the rest at its end."""
-        return Publishing(self.site, islice(self._events, EVENTS // 2), EVENTS // 2, PUBLISH_SECONDS)
+    def part(self) -> Publishing:
+        """The next events: they come while the block lasts, and the rest of them at its end."""
+        self.sent += PART
+        return Publishing(self.site, islice(self._events, PART), PART, PUBLISH_SECONDS)
 
     def stuck(self, fault: Callable[[], None], code: ExitCode) -> StuckWorker:
         monitor = self.site.monitor
-        process = StuckWorker(monitor._directory / code.name, fault.__name__, code, monitor.settings)
+        process = StuckWorker(monitor._directory / fault.__name__ / code.name, fault.__name__, code, monitor.settings)
         monitor._running.callback(process.kill9)
         process.start()
         return process
@@ -73,7 +83,7 @@ class Scene:
         self.site.join()
         self.site.catch_up()
         oracles, _ = comparison.count(self.site)
-        assert sum(oracle.counts["records"] for oracle in oracles.values()) == EVENTS
+        assert sum(oracle.counts["records"] for oracle in oracles.values()) == self.sent
         return [line for place, oracle in oracles.items() for line in comparison._in_redis(self.site, place, oracle)]
 
 
@@ -83,27 +93,17 @@ def scene(kafka: KafkaServer, redis_server: RedisServer, tmp_path: Path, topic_p
         yield Scene(monitor, kafka, redis_server)
 
 
-@pytest.mark.parametrize(
-    ("fault", "code"),
-    [
-        (stuck.blocked_loop, ExitCode.LOOP_BLOCKED),
-        (stuck.dead_fetcher, ExitCode.NO_PROGRESS),
-        (stuck.waiting_agent, ExitCode.NO_PROGRESS),
-        (stuck.endless_rebalance, ExitCode.FLOW_STOPPED),
-        (stuck.hung_stop, ExitCode.STOP_TIMEOUT),
-    ],
-    ids=lambda value: getattr(value, "__name__", ""),
-)
-def test_a_worker_that_is_stuck_ends_and_loses_nothing(fault: Callable[[], None], code: ExitCode, scene: Scene) -> None:
-    """Its last line names the exit code; the worker after it counts every event once."""
-    with scene.half():
-        worker = scene.stuck(fault, code)
-    scene.site.catch_up()
-    worker.begin()
-    if fault is stuck.hung_stop:
-        os.kill(worker.pid, signal.SIGTERM)
-    with scene.half():
-        assert worker.says(code)
+def test_each_way_of_being_stuck_has_its_exit_code_and_nothing_is_lost(scene: Scene) -> None:
+    """Each worker goes on where the last one stood, then gets stuck in its own way; at the end all is counted once."""
+    for fault, code in WAYS:
+        with scene.part():
+            worker = scene.stuck(fault, code)
+        scene.site.catch_up()
+        worker.begin()
+        if fault is stuck.hung_stop:
+            os.kill(worker.pid, signal.SIGTERM)
+        with scene.part():
+            worker.must_end(code)
     assert scene.differences() == []
 
 
@@ -131,14 +131,14 @@ def test_an_address_that_leads_nowhere_ends_workers_and_loses_nothing(
     with kafka, closing(Monitor(tmp_path, kafka, redis_server, topic_prefix.rstrip("."))) as monitor:
         with way:
             scene = Scene(monitor, kafka, redis_server)
-            with scene.half():
+            with scene.part():
                 working = scene.stuck(stuck.nothing, ExitCode.NO_PROGRESS)
-            with scene.half():
+            with scene.part():
                 scene.site.catch_up()
         working.begin()
-        assert working.says(ExitCode.NO_PROGRESS)
+        working.must_end(ExitCode.NO_PROGRESS)
         new = scene.stuck(stuck.nothing, ExitCode.NO_ASSIGNMENT)
         new.begin()
-        assert new.says(ExitCode.NO_ASSIGNMENT)
+        new.must_end(ExitCode.NO_ASSIGNMENT)
         with again:
             assert scene.differences() == []

@@ -22,7 +22,8 @@ class Transactions:
         self._rng = rng
         self._waiting: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run)
-        self.committed = self.aborted = 0
+        self.committed = self.aborted = 0  # transactions
+        self.unsure = 0  # records that may be there twice: nobody could say whether their commit was done
 
     def __enter__(self) -> Self:
         self._begin_anew()
@@ -66,13 +67,14 @@ class Transactions:
                 return False
             _insist(self._producer.commit_transaction)
         except KafkaException as error:
-            self._recover(error)
+            self._recover(error, len(batch))
             return False
         return True
 
-    def _recover(self, error: KafkaException) -> None:
+    def _recover(self, error: KafkaException, records: int) -> None:
         try:
             if not error.args[0].txn_requires_abort():
+                self.unsure += records
                 raise error
             _insist(self._producer.abort_transaction)
         except KafkaException:

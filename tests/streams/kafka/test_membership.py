@@ -76,13 +76,15 @@ async def test_a_worker_that_came_back_sees_new_partitions(named: KafkaSettings)
 
 
 @pytest.mark.kafka
-async def test_the_older_of_two_workers_with_one_name_ends_and_says_why(named: KafkaSettings) -> None:
+async def test_the_older_of_two_workers_with_one_name_ends_and_says_why(
+    named: KafkaSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The newer one keeps the place: it is not taken back, and every record is applied."""
+    monkeypatch.setattr("streams.kafka.worker.MEMBERSHIP_SECONDS", 0.001)  # some look comes when its thread has ended
     names = await create_topics(named, "a")
     partitions = partitions_of(names)
     async with worker(named, names) as older:
         await joined(older)
-        await asyncio.sleep(2)
         async with worker(named, names) as newer:
             with pytest.raises(ConsumerFailed, match="another worker has the same XMON_KAFKA_GROUP_INSTANCE_ID") as failed:
                 await asyncio.wait_for(older.task, 20)

@@ -126,6 +126,7 @@ async def test_counters_never_step_back() -> None:
     rolled_back = await world.at(2500, works=False)
     assert value(rolled_back, "page_views", statistic="count") == 1
     assert total(rolled_back, "page_views") == 6
+    assert world.reader.health.records_total == {PAGES.topic: 6}
     world.write(PAGES, {})
     for ms in (5000, 8000):  # the worker compares, seeks back and repeats
         caught_up = await world.at(ms)
@@ -142,10 +143,12 @@ async def test_counters_wait_until_the_data_was_once_complete() -> None:
     silent = await world.at(21_000, works=False)
     assert not silent.complete
     assert total(silent, "page_views") is None
+    assert world.reader.health.records_total == {}
     assert value(silent, "page_views", statistic="count") == 1
     spoken = await world.at(22_000)
     assert spoken.complete
     assert total(spoken, "page_views") == 1
+    assert world.reader.health.records_total == {PAGES.topic: 1}
     assert total(await world.at(60_000, works=False), "page_views") == 1  # once is enough
 
 
