@@ -257,9 +257,16 @@ class Runner:
             topic=self.partition.topic,
             number=self.partition.number,
             next=self._ledger.partition.next if self._ledger else -1,
-            lag=self._log.lag(self.partition),
+            lag=self._lag(),
             age_seconds=round(self._clock() - self._checkpointed, 3),
             checkpoint_seconds=round(self._seconds, 6),
             checkpoint_bytes=self._bytes,
             problem=self._stands_still or self._problem,
         )
+
+    def _lag(self) -> int | None:
+        """Records that are not applied: those not taken yet, and those that were taken and wait."""
+        ahead, taken = self._log.lag(self.partition), self._log.taken(self.partition)
+        if ahead is None or taken is None or self._ledger is None:
+            return None
+        return ahead + max(taken - self._ledger.partition.next, 0)

@@ -11,7 +11,7 @@ class PartitionStatus:
     topic: str
     number: int
     next: int  # -1: its state is being read
-    lag: int | None  # records not yet taken; None: unknown
+    lag: int | None  # records not yet applied; None: unknown
     age_seconds: float  # since the last checkpoint, or since there was nothing to write
     checkpoint_seconds: float
     checkpoint_bytes: int

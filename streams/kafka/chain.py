@@ -26,6 +26,10 @@ class Chain:
         self._known(assignment)[partition] = offset
         self.epochs[partition] += 1
 
+    def end(self, partition: PartitionId) -> int | None:
+        """Up to where records were handed out, or where was sought since; None before the first seek. For any thread."""
+        return self._ends.get(partition)
+
     def batches(self, assignment: object, fetched: Mapping[TopicPartition, Sequence[Record]]) -> list[Batch]:
         """Leaves out what was fetched before the first seek: nobody knows what it continues."""
         ends, batches = self._known(assignment), []

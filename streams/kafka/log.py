@@ -91,6 +91,10 @@ class KafkaLog:
         """The offset of the next fetch. Unlike the end of a batch it is past transaction markers."""
         return self._thread.position_now(partition)
 
+    def taken(self, partition: PartitionId) -> int | None:
+        """The offset after the last record that was handed out; None before the first seek."""
+        return self._thread.chain.end(partition)
+
     def lag(self, partition: PartitionId) -> int | None:
         """How many offsets the next fetch is behind the end that the last fetch saw; None before there was one."""
         return self._thread.lag_now(partition)

@@ -50,7 +50,7 @@ class Reader:
             return self.snapshot
         self._up, self._failed, self._at_ms = True, False, now_ms
         problems = tuple(self._workers.problems(self._replicas, now_ms))
-        self._complete_once = self._complete_once or not problems
+        self._complete_once = self._complete_once or (not problems and self._workers.caught_up_once(self._replicas))
         if self._complete_once:
             self._counts = self._counters()
         families = {

@@ -23,6 +23,7 @@ class Workers:
 
     def __init__(self) -> None:
         self._heard: dict[str, _Heard] = {}
+        self._ends: dict[PartitionId, int] = {}  # the lowest end of each log that anybody has told
 
     def heard(self, statuses: list[WorkerStatus], now_ms: int) -> None:
         """Notes who speaks, and who has fallen silent."""
@@ -31,7 +32,19 @@ class Workers:
             before = self._heard.get(status.worker)
             speaks = before is None or before.status.sequence != status.sequence
             found[status.worker] = _Heard(status, now_ms) if speaks or before is None else before
+            if speaks:
+                self._note_ends(status)
         self._heard = found
+
+    def _note_ends(self, status: WorkerStatus) -> None:
+        for one in status.partitions:
+            if one.next >= 0 and one.lag is not None:
+                partition, end = PartitionId(one.topic, one.number), one.next + one.lag
+                self._ends[partition] = min(end, self._ends.get(partition, end))
+
+    def caught_up_once(self, replicas: Mapping[PartitionId, Replica]) -> bool:
+        """Whether all is stored that the logs held when they were first told of: whatever anybody was shown before."""
+        return all(partition in self._ends and one.next >= self._ends[partition] for partition, one in replicas.items())
 
     def status(self, partition: PartitionId) -> PartitionStatus | None:
         """What the worker that spoke last says of a partition."""

@@ -40,6 +40,9 @@ class FakeLog:
     async def dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         self.written += letters
 
+    def taken(self, partition: PartitionId) -> int | None:
+        return self._positions.get(partition)
+
     def lag(self, partition: PartitionId) -> int | None:
         log = self.records[partition]
         return (log[-1].offset + 1 if log else 0) - self._positions.get(partition, 0)

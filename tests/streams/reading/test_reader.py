@@ -339,6 +339,24 @@ async def test_what_another_catalogue_wrote_is_named_and_not_read() -> None:
     assert any("another version" in problem for problem in snapshot.problems)
 
 
+async def test_a_reader_that_starts_after_a_rollback_waits_for_what_it_took() -> None:
+    """Another reader, or this one before its restart, may have shown it: a counter may not begin lower."""
+    world = World(PAGES)
+    world.write(PAGES, {})
+    await world.at(1000)
+    before = copy.deepcopy(world.store.hashes)
+    world.write(PAGES, *[{}] * 5)
+    await world.at(2000)
+    world.store.hashes = before
+    world.reader = Reader(world.store, catalogue(), PREFIX, clock=world.seconds)
+    rolled_back = await world.at(2500, works=False)
+    assert rolled_back.complete
+    assert total(rolled_back, "page_views") is None
+    for ms in (5000, 8000):
+        caught_up = await world.at(ms)
+    assert total(caught_up, "page_views") == 6
+
+
 async def test_the_remainder_is_no_counter() -> None:
     """It falls when a value of it comes to be shown, and a counter must never fall."""
     world = World(PAGES, shown=1)
