@@ -103,31 +103,36 @@ class Decoder:
 
     def _events(self, records: Sequence[Record]) -> tuple[Sequence[Record], list[Any], list[Refusal], dict[int, int]]:
         """Good records, their events, the refused, and (index of an event → how many unknown fields it has)."""
-        read, most = self._read, self._max_bytes
+        most, read = self._max_bytes, self._read
+        refused = [_unread(r, most) for r in records if r.value is None or len(r.value) > most]
+        if refused:
+            records = _without(records, refused)
         events: list[Any] = []
-        refused: list[Refusal] = []
         unknown: dict[int, int] = {}
-        for record in records:
-            value = record.value
-            if value is None or len(value) > most:
-                refused.append(_unread(record, most))
-                continue
+        unreadable: list[Refusal] = []
+        values = [record.value or b"" for record in records]
+        reading = map(read, values)
+        while len(events) + len(unreadable) < len(records):
             try:
-                events.append(read(value))
+                for event in reading:  # goes on behind the one that it could not read
+                    events.append(event)  # noqa: PERF402 - what was read before one that raises is kept
             except (msgspec.DecodeError, UnicodeDecodeError):
+                record = records[len(events) + len(unreadable)]
                 try:
-                    found = self._validate(value)
+                    found = self._validate(record.value or b"")
                 except ValidationError as error:
-                    refused.append(_refused(record, error))
+                    unreadable.append(_refused(record, error))
                     continue
                 known = {name: found[name] for name in self._fields & found.keys()}
                 if len(known) < len(found):
                     unknown[len(events)] = len(found) - len(known)
                 events.append(self._struct(**known))
-        if refused:
-            bad = {id(refusal.record) for refusal in refused}
-            records = [record for record in records if id(record) not in bad]
-        return records, events, refused, unknown
+        return _without(records, unreadable), events, refused + unreadable, unknown
+
+
+def _without(records: Sequence[Record], refused: Sequence[Refusal]) -> Sequence[Record]:
+    bad = {id(refusal.record) for refusal in refused}
+    return [record for record in records if id(record) not in bad] if bad else records
 
 
 def _stamps(events: Sequence[Any], arrivals: Array) -> Array:

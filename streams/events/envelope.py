@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Required
 from pydantic import AwareDatetime, BeforeValidator, ConfigDict, Field, StringConstraints
 from typing_extensions import TypedDict  # pydantic asks for this one below Python 3.12
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 MAX_EPOCH_MS = 253_402_300_799_999  # the end of the year 9999
 
 DEFAULT_ENVIRONMENT = "production"
@@ -87,4 +87,4 @@ class EventFamily:
 
 def epoch_ms(moment: datetime) -> int:
     """Whole milliseconds since 1970, rounded down."""
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+    return (moment - _EPOCH) // _MILLISECOND

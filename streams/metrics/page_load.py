@@ -10,6 +10,7 @@ from streams.metrics.stored import Counter, Distribution, Uniques
 
 SATISFIED_MS = 2000  # Apdex T
 SERVER_ERROR = 500
+TOO_MANY_REQUESTS, UNAVAILABLE = 429, 503
 
 # Limits of good and poor, in the field's unit: GoogleChrome/web-vitals, src/onLCP.ts, onINP.ts, onCLS.ts, onFCP.ts, onTTFB.ts
 LCP, INP, CLS, FCP, TTFB = (2500, 4000), (200, 500), (0.1, 0.25), (1800, 3000), (800, 1800)
@@ -23,7 +24,8 @@ def failed(columns: Columns) -> Array:
 
 def overloaded(columns: Columns) -> Array:
     """The server asked to come back later."""
-    return columns.equals("status", 429, 503)
+    status = columns.number("status")
+    return np.asarray((status == TOO_MANY_REQUESTS) | (status == UNAVAILABLE))
 
 
 def load_time(columns: Columns) -> Array:

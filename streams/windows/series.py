@@ -41,6 +41,13 @@ class Name(NamedTuple):
     value: str
 
 
+class Numbers(dict[str, int]):
+    """Value → number of its series. Indexing tells `_NEW` of a value that is not there, and takes a missing one as unknown."""
+
+    def __missing__(self, value: str | None) -> int:
+        return _NEW if value else self.get(UNKNOWN, _NEW)
+
+
 class Scope:
     """One app in one environment: the number of its total, and of each value by dimension."""
 
@@ -49,7 +56,7 @@ class Scope:
     def __init__(self, name: tuple[str, str], total: int, dimensions: int) -> None:
         self.name = name
         self.total = total
-        self.values: tuple[dict[str, int], ...] = tuple({} for _ in range(dimensions))
+        self.values = tuple(Numbers() for _ in range(dimensions))
 
 
 class SeriesIndex:
@@ -90,9 +97,12 @@ class SeriesIndex:
             every = len(rows) == len(events)
             at = slice(None) if every else rows
             found[at, 0] = scope.total
-            for d, (column, values) in enumerate(zip(columns, scope.values, strict=True), 1):
-                chosen = column if every else map(column.__getitem__, rows)
-                found[at, d] = np.fromiter((values.get(value or UNKNOWN, _NEW) for value in chosen), np.int64, len(rows))
+            for d, (column, numbers) in enumerate(zip(columns, scope.values, strict=True), 1):
+                chosen = column if every else [column[i] for i in rows]
+                if chosen.count(None) == len(chosen):  # as in many dimensions
+                    found[at, d] = numbers.get(UNKNOWN, _NEW)
+                else:
+                    found[at, d] = np.fromiter(map(numbers.__getitem__, chosen), np.int64, len(rows))
         return found
 
     def _admit(self, event: Any) -> list[int]:
@@ -202,10 +212,10 @@ def _scope_of(event: Any) -> tuple[str, str]:
 
 
 def _by_scope(events: Events) -> dict[tuple[str, str], Sequence[int]]:
-    scopes = list(zip(events.values("app"), (e or DEFAULT_ENVIRONMENT for e in events.values("environment")), strict=True))
-    if len(set(scopes)) == 1:
-        return {scopes[0]: range(len(scopes))}
+    apps, environments = events.values("app"), events.values("environment")
+    if len(set(apps)) == len(set(environments)) == 1:
+        return {(apps[0], environments[0] or DEFAULT_ENVIRONMENT): range(len(apps))}
     found: dict[tuple[str, str], list[int]] = {}
-    for i, scope in enumerate(scopes):
-        found.setdefault(scope, []).append(i)
+    for i, (app, environment) in enumerate(zip(apps, environments, strict=True)):
+        found.setdefault((app, environment or DEFAULT_ENVIRONMENT), []).append(i)
     return dict(found)

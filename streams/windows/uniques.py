@@ -26,7 +26,7 @@ def hash64(text: str) -> int:
 def hashes64(texts: Sequence[str | None]) -> Array:
     """uint64[n]: `hash64` of each, 0 where there is none."""
     if all(texts):
-        found = np.array([_digest(text.encode()) for text in texts if text], dtype=np.uint64)
+        found = np.fromiter(map(_digest, map(str.encode, texts)), np.uint64, len(texts))  # type: ignore[arg-type]
         return np.maximum(found, np.uint64(1))
     return np.array([hash64(text) if text else 0 for text in texts], dtype=np.uint64)
 
@@ -56,16 +56,19 @@ def estimate(rows: Array) -> Array:
 
 
 def _sigma(x: Array) -> Array:
-    y, z = np.ones_like(x), x.copy()
-    for _ in range(64):
+    empty, x = x == 1.0, np.where(x == 1.0, 0.0, x)
+    y, z = 1.0, x
+    while x.any():
         x = x * x
         z = z + x * y
         y = y + y
-    return np.where(x == 1.0, np.inf, z)
+    return np.where(empty, np.inf, z)
 
 
 def _tau(x: Array) -> Array:
     inside = (x > 0) & (x < 1)
+    if not inside.any():  # as a rule: nobody has the highest rank
+        return np.zeros_like(x)
     x = np.where(inside, x, 0.5)
     y, z = np.ones_like(x), 1 - x
     for _ in range(64):
