@@ -85,10 +85,10 @@ async def read(settings: KafkaSettings, limit: int = 100, reason: str | None = N
         raise KafkaUnreachable(f"no Kafka broker answers at {settings.bootstrap_servers}") from error
     finally:
         await consumer.stop()
-    return [decode(record.headers, record.key, record.value) for record in newest]
+    return newest
 
 
-async def _newest(consumer: Any, topic: str, limit: int, reason: str | None) -> list[Any]:
+async def _newest(consumer: Any, topic: str, limit: int, reason: str | None) -> list[StoredLetter]:
     numbers = (await consumer._client.fetch_all_metadata()).partitions_for_topic(topic) or ()  # noqa: SLF001
     tps = [TopicPartition(topic, number) for number in sorted(numbers)]
     if not tps:
@@ -97,13 +97,15 @@ async def _newest(consumer: Any, topic: str, limit: int, reason: str | None) -> 
     ends = await consumer.end_offsets(tps)
     for tp, start in (await consumer.beginning_offsets(tps)).items():
         consumer.seek(tp, start if reason else max(start, ends[tp] - limit))
-    heap: list[tuple[int, int, int, Any]] = []  # the newest so far, oldest first
+    heap: list[tuple[Any, ...]] = []  # the newest so far, oldest first; of the same millisecond as the records stood
     while any([await consumer.position(tp) < ends[tp] for tp in tps]):
         for tp, records in (await consumer.getmany(timeout_ms=500)).items():
             for record in records:
                 if record.offset < ends[tp] and (reason is None or ("reason", reason.encode()) in record.headers):
-                    heapq.heappush(heap, (record.timestamp, tp.partition, record.offset, record))
+                    letter = decode(record.headers, record.key, record.value)
+                    place = letter.partition, letter.offset, tp.partition, record.offset
+                    heapq.heappush(heap, (record.timestamp, *place, letter))
                     if len(heap) > limit:
                         heapq.heappop(heap)
         await asyncio.sleep(0)
-    return [record for *_, record in sorted(heap, key=lambda entry: entry[:3])]
+    return [letter for *_, letter in sorted(heap)]
