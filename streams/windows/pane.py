@@ -11,6 +11,7 @@ import numpy as np
 
 Array = np.ndarray
 BLOCKS = 32  # fields a pane is stored in; a series lies in the block of its number modulo this
+_FEW_ROWS = 8
 _HEADER = struct.Struct("<4I")
 _DENSE = 8  # below this many cells an addition, going through all cells is cheaper than jumping to some
 
@@ -75,16 +76,25 @@ def decode(content: bytes) -> Rows:
 
 
 class Pane:
-    """Arrays that grow with the series that are met. Row 0 takes what belongs to no series and is never read."""
+    """Arrays that grow with the series that are met. Row 0 takes what belongs to no series and is never read.
 
-    def __init__(self, widths: Widths) -> None:
+    A pane may `rest`: then it is what is stored of it, a tenth of the size or less. What is added to it later has arrays of its
+    own, of these series only, until it rests again.
+    """
+
+    def __init__(self, widths: Widths, rows: int = _FEW_ROWS) -> None:
         self._widths = widths
-        self._row_of = np.zeros(1, dtype=np.int64)  # series → row; the last entry stays 0, so that series -1 finds row 0
-        self._used = 1
-        self.cells = np.zeros((8, widths.cells), dtype=np.int64)
-        self.buckets = np.zeros((8, widths.buckets), dtype=np.uint32)
-        self.registers = np.zeros((8, widths.registers), dtype=np.uint8)
+        self._resting: dict[int, bytes] = {}  # by block
         self.changed = np.zeros(BLOCKS, dtype=bool)
+        self._begin(rows)
+
+    def _begin(self, rows: int) -> None:
+        """Empty arrays of so many rows."""
+        self._row_of = np.zeros(1, dtype=np.int64)  # series → row; the last entry stays 0, so that series -1 finds row 0
+        self.used = 1
+        self.cells = np.zeros((rows, self._widths.cells), dtype=np.int64)
+        self.buckets = np.zeros((rows, self._widths.buckets), dtype=np.uint32)
+        self.registers = np.zeros((rows, self._widths.registers), dtype=np.uint8)
 
     def add(self, codes: Array, added: Added) -> None:
         """codes int64[n, k]: the series of each event; what each event adds is added to each of its series."""
@@ -101,14 +111,14 @@ class Pane:
 
     def merge(self, other: "Pane") -> None:
         """Adds all that another pane holds, as far as this one keeps it."""
-        series = other.series()
-        if series.size:
-            mine, theirs = self._rows(series), other._row_of[series]  # noqa: SLF001 - of the same class
-            self.cells[mine] += other.cells[theirs]
-            if self._widths.buckets:
-                self.buckets[mine] += other.buckets[theirs]
-            if self._widths.registers:
-                self.registers[mine] = np.maximum(self.registers[mine], other.registers[theirs])
+        for rows in other.content():
+            self._take(rows)
+
+    def _take(self, rows: Rows) -> None:
+        at = self._rows(rows.series)
+        _place(np.add, self.cells, at, rows.cells)
+        _place(np.add, self.buckets, at, rows.buckets)
+        _place(np.maximum, self.registers, at, rows.registers)
 
     def _rows(self, codes: Array) -> Array:
         """Rows of series, made where there are none; marks their blocks as changed."""
@@ -118,43 +128,64 @@ class Pane:
         if top >= self._row_of.size:
             self._row_of = np.concatenate((self._row_of, np.zeros(2 * top + 2 - self._row_of.size, dtype=np.int64)))
         fresh = touched[self._row_of[touched] == 0]
-        if fresh.size:
-            self._reserve(self._used + fresh.size)
-            self._row_of[fresh] = np.arange(self._used, self._used + fresh.size)
-            self._used += fresh.size
+        self._reserve(self.used + fresh.size)
+        self._row_of[fresh] = np.arange(self.used, self.used + fresh.size)
+        self.used += fresh.size
         return np.asarray(self._row_of[codes])
 
     def _reserve(self, rows: int) -> None:
         if rows > self.cells.shape[0]:
-            size = max(rows, 2 * self.cells.shape[0])
+            size = max(rows, self.cells.shape[0] * 3 // 2)
             self.cells, self.buckets, self.registers = (
                 np.concatenate((array, np.zeros((size - array.shape[0], array.shape[1]), dtype=array.dtype)))
                 for array in (self.cells, self.buckets, self.registers)
             )
 
-    def series(self) -> Array:
-        """int64, ascending: those that have a row."""
-        return np.flatnonzero(self._row_of)
+    def rest(self) -> None:
+        """Keeps what is stored of the pane in place of its arrays."""
+        blocks = np.unique(np.flatnonzero(self._row_of) % BLOCKS).tolist()
+        for block in blocks:
+            self._take_resting(block)
+        self._resting |= {block: self.encoded(block) for block in blocks}
+        self._begin(0)
 
-    def rows(self, series: Array) -> Rows:
-        """The sparse content of series that have a row."""
+    def wake(self) -> None:
+        """Has all of it in arrays."""
+        changed = self.changed.copy()
+        for block in list(self._resting):
+            self._take_resting(block)
+        self.changed = changed
+
+    def _take_resting(self, block: int) -> None:
+        if block in self._resting:
+            self._take(decode(self._resting.pop(block)))
+
+    def series(self) -> Array:
+        """int64, ascending: those of which there is something."""
+        return np.unique(np.concatenate([rows.series for rows in self.content()]))
+
+    def content(self) -> list[Rows]:
+        """All there is; a series may stand in two of them, of which one rests."""
+        return [*map(decode, self._resting.values()), self._rows_of(np.flatnonzero(self._row_of))]
+
+    def _rows_of(self, series: Array) -> Rows:
         at = self._row_of[series]
         return Rows(series, _sparse(self.cells[at]), _sparse(self.buckets[at]), _sparse(self.registers[at]))
 
-    def block(self, number: int) -> Rows:
-        """The sparse content of one block."""
-        series = self.series()
-        return self.rows(series[series % BLOCKS == number])
+    def encoded(self, block: int) -> bytes:
+        """What is to be stored of a block, of a pane that rests or is awake."""
+        if block in self._resting:
+            return self._resting[block]
+        series = np.flatnonzero(self._row_of)
+        return self._rows_of(series[series % BLOCKS == block]).encode()
 
-    def put(self, rows: Rows) -> None:
-        """Sets the content of series that have none yet."""
-        at = self._rows(rows.series)
-        _place(self.cells, at, rows.cells)
-        _place(self.buckets, at, rows.buckets)
-        _place(self.registers, at, rows.registers)
+    def put(self, block: int, stored: bytes) -> None:
+        """Sets a block of a pane that has nothing of it; it rests."""
+        self._resting[block] = stored
 
     def clear(self, series: Array) -> None:
         """Zeroes series whose numbers were given back."""
+        self.wake()
         known = series[series < self._row_of.size]
         self.cells[self._row_of[known]] = 0
         self._row_of[known] = 0
@@ -167,10 +198,14 @@ def _sparse(array: Array) -> tuple[Array, Array]:
     return index, flat[index]
 
 
-def _place(target: Array, at: Array, pair: tuple[Array, Array]) -> None:
+def _place(how: np.ufunc, target: Array, at: Array, pair: tuple[Array, Array]) -> None:
+    """Adds values, or takes the greater ones, at places that are all different."""
     index, value = pair
-    if index.size:
-        target[at[index // target.shape[1]], index % target.shape[1]] = value
+    if index.size and target.shape[1]:
+        width = target.shape[1]
+        place = at[index // width] * width + index % width
+        flat = target.reshape(-1)
+        flat[place] = how(flat[place], value)
 
 
 def _count(target: Array, rows: Array, column: Array) -> None:

@@ -144,8 +144,14 @@ class Partition:
         added = self.layout.measure(columns)
         panes = times // time.PANE_MS * time.PANE_MS
         for start in np.unique(panes).tolist():
-            pane = self.panes.get(start) or self.panes.setdefault(start, Pane(self.layout))
+            pane = self.panes.get(start) or self._open(start)
             pane.add(*_chosen(panes == start, codes, added))
+
+    def _open(self, start: int) -> Pane:
+        """With as much room as the pane before it took."""
+        before = self.panes.get(start - time.PANE_MS)
+        pane = self.panes[start] = Pane(self.layout, before.used) if before else Pane(self.layout)
+        return pane
 
     def _fold(self, until: int) -> None:
         """Closed minutes go into the lifetime totals and into a minute each, and their panes are given up."""
@@ -158,7 +164,8 @@ class Partition:
                 whole.merge(pane)
                 self.obsolete += [b"p:%d:%d" % (start, block) for block in np.unique(pane.series() % BLOCKS).tolist()]
             self.totals.merge(whole)
-            self.minutes[minute] = whole.rows(whole.series()).encode()
+            (rows,) = whole.content()
+            self.minutes[minute] = rows.encode()
         gone = self.ids.drop_before(until)
         self.obsolete += [b"i:%d:%d" % (start, chunk) for start, chunks in gone.items() for chunk in range(chunks)]
         if hour_of(until) > hour_of(self.folded_until):

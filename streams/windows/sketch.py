@@ -46,13 +46,15 @@ class Buckets:
         return np.concatenate((self.bounds - 1.0, [float(self.bounds[-1])]))
 
     def quantiles(self, cumulative: Array, ranks: Array, values: Array | None = None) -> Array:
-        """Cumulative counts [s, len] → float64 [s]: the value at a 0-based rank [s] of each row; nan for empty rows.
+        """Cumulative counts [s, len] → float64 [s, k]: the values at 0-based ranks [s, k] of each row; nan for empty rows.
 
         `values`: what stands for each bucket, its estimate where not given.
         """
-        total = cumulative[:, -1]
-        rank = np.clip(ranks, 0, np.maximum(total - 1, 0))
-        found = (cumulative <= rank[:, None]).sum(axis=1)
+        total = cumulative[:, -1:]
+        rank = np.clip(ranks, 0, np.maximum(total - 1, 0)).astype(np.int64)
+        row = np.arange(len(cumulative))[:, None]
+        above = row * (total.max(initial=0) + 1)  # each row begins above the one before: one search goes through all of them
+        found = np.searchsorted((cumulative + above).ravel(), rank + above, side="right") - row * len(self)
         values = self.estimates if values is None else values
         return np.where(total > 0, values[np.minimum(found, len(self) - 1)], np.nan)
 

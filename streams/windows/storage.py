@@ -15,7 +15,7 @@
 import hashlib
 import json
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ from streams.metrics.catalogue import FamilyMetrics
 from streams.metrics.columns import Columns
 from streams.metrics.stored import Layout
 from streams.windows import time
-from streams.windows.pane import BLOCKS, Pane, decode
+from streams.windows.pane import BLOCKS, Pane
 from streams.windows.partition import Partition
 from streams.windows.position import offset_of
 from streams.windows.series import SeriesIndex
@@ -32,6 +32,7 @@ from streams.windows.tables import HORIZON_MS
 
 Array = np.ndarray
 FORMAT = 2
+QUIET_MS = 20_000  # after the end of a pane: few events come so much later than others
 TOTALS, SERIES, LIVE = -1, -2, -3  # in place of a pane in `_versions`
 MINUTE = BLOCKS  # in place of a block: all of a folded minute
 _VERSION = np.dtype([("pane", "<i8"), ("block", "<u2"), ("version", "<i8")])
@@ -76,10 +77,11 @@ class Ledger:
         """Whether anything happened since the last checkpoint."""
         return self.position != (self.stored or 0)
 
-    def checkpoint(self) -> Checkpoint:
-        """What changed. Taken as written: if it turns out not to be, the memory must be dropped and the hash read."""
+    def checkpoint(self, changed: Mapping[bytes, bytes] | None = None) -> Checkpoint:
+        """What changed, as `changed` gave it. Taken as written: if it turns out not to be, the memory must be dropped and the
+        hash read."""
         state = self.partition
-        fields = dict(self._changed())
+        fields = dict(self.changed() if changed is None else changed)
         kept = {key: version for key, version in self._versions.items() if self._needed(*key)}
         state.obsolete += [b"m:%d" % start for start, block in self._versions.keys() - kept.keys() if block == MINUTE]
         self._versions = kept
@@ -100,14 +102,19 @@ class Ledger:
         folded_until = self.partition.folded_until
         return start < 0 or start >= (folded_until - time.MINUTES_KEPT_MS if block == MINUTE else folded_until)
 
-    def _changed(self) -> Iterable[tuple[bytes, bytes]]:
+    def changed(self) -> Iterator[tuple[bytes, bytes]]:
+        """Fields that differ from the hash. All of them must be taken, and nothing be applied meanwhile."""
         state = self.partition
         for block, content in state.series.unstored():
             yield self._written(b"s:%d" % block, SERIES, block), content
         for start, pane in (*sorted(state.panes.items()), (TOTALS, state.totals)):
+            if TOTALS < start <= state.watermark - time.PANE_MS - QUIET_MS:
+                pane.rest()
+            else:
+                pane.wake()
             for block in np.flatnonzero(pane.changed).tolist():
                 name = b"l:%d" % block if start == TOTALS else b"p:%d:%d" % (start, block)
-                yield self._written(name, start, block), pane.block(block).encode()
+                yield self._written(name, start, block), pane.encoded(block)
             pane.changed[:] = False
         for start, content in state.minutes.items():
             if self._needed(start, MINUTE):
@@ -146,9 +153,8 @@ class Ledger:
         groups = _grouped(fields)
         state.series.restore({int(block): content for block, content in groups["s"].items()}, meta["series"])
         state.series.dropped = meta["dropped"]
-        for content in groups["l"].values():
-            state.totals.put(decode(content))
-        state.totals.changed[:] = False
+        for block, content in groups["l"].items():
+            state.totals.put(int(block), content)
         known = {start for start, block in self._versions if block == MINUTE}
         state.obsolete += [b"m:%d" % minute for minute in map(int, groups["m"]) if minute not in known]  # not deleted yet
         self._restore_panes(groups["p"])
@@ -165,9 +171,7 @@ class Ledger:
             if start < state.folded_until:  # folded, and its deletion did not arrive
                 state.obsolete.append(b"p:%d:%d" % (start, block))
                 continue
-            state.panes.setdefault(start, Pane(state.layout)).put(decode(content))
-        for pane in state.panes.values():
-            pane.changed[:] = False
+            state.panes.setdefault(start, Pane(state.layout)).put(block, content)
 
     def _restore_ids(self, fields: Mapping[str, bytes]) -> None:
         chunks: dict[int, dict[int, bytes]] = {}

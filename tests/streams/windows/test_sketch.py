@@ -12,15 +12,27 @@ BUCKETS = Buckets(1_000, 120_000_000)  # 1 ms to 120 s in µs
 
 
 def counts(values: list[int]) -> np.ndarray:
-    return np.bincount(BUCKETS.index(np.array(values)), minlength=len(BUCKETS))[None, :]
+    return np.bincount(BUCKETS.index(np.array(values, dtype=np.int64)), minlength=len(BUCKETS))[None, :]
 
 
 @given(st.lists(st.integers(1_000, 120_000_000), min_size=1, max_size=300), st.sampled_from([0, 0.5, 0.75, 0.95, 0.99, 1]))
 def test_every_quantile_is_within_alpha(values: list[int], q: float) -> None:
     """Rank ⌊q·(n−1)⌋ of any values from 1 ms to 120 s, within 2 % of the exact one."""
     rank = int(q * (len(values) - 1))
-    found = BUCKETS.quantiles(np.cumsum(counts(values), axis=1), np.array([rank]))[0]
+    found = BUCKETS.quantiles(np.cumsum(counts(values), axis=1), np.array([[rank]]))[0, 0]
     assert found == pytest.approx(sorted(values)[rank], rel=ALPHA + 1e-9)
+
+
+@given(st.lists(st.lists(st.integers(1_000, 200_000_000), max_size=50), min_size=1, max_size=5))
+def test_series_do_not_know_of_each_other(rows: list[list[int]]) -> None:
+    """Many at once, empty ones among them, give what each gives alone, at any ranks."""
+    cumulative = np.concatenate([np.cumsum(counts(values), axis=1) for values in rows])
+    ranks = np.array([[0, len(values) // 2, len(values) - 1, 99] for values in rows])
+    found = BUCKETS.quantiles(cumulative, ranks)
+    for row, values in enumerate(rows):
+        places = [sorted(values)[min(rank, len(values) - 1)] for rank in ranks[row].tolist()] if values else []
+        wanted = BUCKETS.estimates[BUCKETS.index(np.array(places, dtype=np.int64))].tolist() or [np.nan] * 4
+        assert found[row].tolist() == pytest.approx(wanted, nan_ok=True)
 
 
 def test_the_same_as_the_reference() -> None:
@@ -31,8 +43,8 @@ def test_the_same_as_the_reference() -> None:
     for value in values.tolist():
         reference.add(value)
     for q in (0.5, 0.75, 0.95, 0.99):
-        rank = np.array([int(q * (values.size - 1))])
-        found = BUCKETS.quantiles(np.cumsum(counts(values.tolist()), axis=1), rank)[0]
+        rank = np.array([[int(q * (values.size - 1))]])
+        found = BUCKETS.quantiles(np.cumsum(counts(values.tolist()), axis=1), rank)[0, 0]
         assert found == pytest.approx(reference.get_quantile_value(q), rel=2.1 * ALPHA)
 
 
