@@ -6,15 +6,17 @@ Figures are not here but at `serve`, which adds up all partitions.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-from fastapi import FastAPI
-from fastapi.responses import PlainTextResponse
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
 
 from streams.status import PartitionStatus, WorkerStatus, decode_status
 
 _GAUGES = (  # field of PartitionStatus, metric, meaning
-    ("lag", "xmon_worker_lag_records", "Records of a partition that this worker has not taken yet."),
+    ("lag", "xmon_worker_lag_records", "Records of a partition that this worker has not applied yet, taken or not."),
     ("next", "xmon_worker_next_offset", "Offset of the next record to apply."),
     ("checkpoint_seconds", "xmon_worker_checkpoint_seconds", "How long the last checkpoint took."),
     ("checkpoint_bytes", "xmon_worker_checkpoint_bytes", "Size of the last checkpoint."),
@@ -39,23 +41,20 @@ class Overheard:
         await self.board.announce(worker, status, ttl_seconds)
 
 
-def create_worker_app(overheard: Overheard, store_healthy: Callable[[], bool]) -> FastAPI:
+def create_worker_app(overheard: Overheard, store_healthy: Callable[[], bool]) -> Starlette:
     """Returns the application."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
-    @app.get("/healthz")
-    async def healthz() -> dict[str, Any]:
+    async def healthz(_: Request) -> JSONResponse:
         """200 while the process lives; what ails it is in the body, and mended elsewhere."""
         partitions = overheard.status.partitions if overheard.status else ()
         problems = [f"{p.topic}:{p.number}: {p.problem}" for p in partitions if p.problem]
-        return {"joined": overheard.status is not None, "store": store_healthy(), "problems": problems}
+        return JSONResponse({"joined": overheard.status is not None, "store": store_healthy(), "problems": problems})
 
-    @app.get("/metrics")
-    async def metrics() -> PlainTextResponse:
+    async def metrics(_: Request) -> PlainTextResponse:
         lines = _lines(overheard.status, up=store_healthy())
         return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
-    return app
+    return Starlette(routes=[Route("/healthz", healthz), Route("/metrics", metrics)])
 
 
 def _lines(status: WorkerStatus | None, *, up: bool) -> Iterator[str]:

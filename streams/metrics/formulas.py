@@ -56,7 +56,7 @@ def apdex(satisfied: Array, tolerating: Array, frustrated: Array) -> tuple[Array
     return score, np.maximum(low, 0.0), np.minimum(high, 1.0)
 
 
-def quantile_ranks(q: float, n: Array) -> tuple[Array, Array, Array]:
+def quantile_ranks(q: float | Array, n: Array) -> tuple[Array, Array, Array]:
     """0-based ranks of the q-quantile and of its interval's ends.
 
     The quantile is rank ⌊q·(n−1)⌋; the ends follow from the binomial spread of the rank (Conover, Practical

@@ -91,12 +91,12 @@ class Distribution(Figure):
         sketch = view.sketch(self.name)
         cumulative = np.cumsum(sketch, axis=1)
         n = cumulative[:, -1]
-        for q in QUANTILES:
-            rank, first, last = formulas.quantile_ranks(q, n)
-            value = self.base * self.buckets.quantiles(cumulative, rank)
-            low = self.base * self.buckets.quantiles(cumulative, first, self.buckets.lows)
-            high = self.base * self.buckets.quantiles(cumulative, last, self.buckets.highs)
-            yield Values(f"p{q * 100:g}", value, n, (), low, high)
+        rank, first, last = formulas.quantile_ranks(np.array(QUANTILES), n[:, None])
+        value = self.base * self.buckets.quantiles(cumulative, rank)
+        low = self.base * self.buckets.quantiles(cumulative, first, self.buckets.lows)
+        high = self.base * self.buckets.quantiles(cumulative, last, self.buckets.highs)
+        for i, q in enumerate(QUANTILES):
+            yield Values(f"p{q * 100:g}", value[:, i], n, (), low[:, i], high[:, i])
         yield self.read_mean(view, "mean")
 
     def read_mean(self, view: View, statistic: str) -> Values:

@@ -6,6 +6,7 @@ import numpy as np
 
 from streams.metrics.catalogue import FamilyMetrics
 from streams.metrics.stored import Layout
+from streams.reading.axis import Axis
 from streams.reading.replica import NOBODY, Names, Replica
 from streams.reading.snapshot import FamilyState, Partial
 from streams.windows.storage import columns_of
@@ -22,31 +23,37 @@ class FamilyReader:
         self.names = Names()
         self._highest = np.zeros((0, layout.cells), dtype=np.int64)
         self._shown: dict[tuple[str, str, str], set[str]] = {}
-        self._renamed = 0
+        self._renamed = -1
         size = layout.cell[layout.counters[0].name] if layout.counters else slice(0, None)
         self._size = size  # the columns that say how large a value is
 
     def state(self, all_replicas: Iterable[Replica], most: int, *, complete_once: bool) -> FamilyState:
         """The family over these partitions. Until data has once been complete, counters are held back: they would step."""
         replicas = [replica for replica in all_replicas if replica.names is self.names]
-        self._forget(replicas)
-        names = tuple(self.names.names)
-        partials = tuple(Partial(dict(r.minutes), dict(r.panes), r.folded_until) for r in replicas)
-        totals = self._totals(replicas, len(names))
-        waiting, oldest = _waiting(replicas, len(names))
-        shown = self._choose(totals, most)
+        renamed = sum(replica.renamed for replica in replicas)
+        if renamed != self._renamed:
+            self._forget(replicas)
+        totals = self._totals(replicas, len(self.names.names))
+        if renamed != self._renamed:
+            self._renamed = renamed
+            self._name(totals, most)
         if not complete_once:
             totals = np.zeros_like(totals)
-        totals_at = np.array([row for row, name in enumerate(names) if name.dimension == "all"], dtype=np.int64)
-        return FamilyState(self.layout, names, totals_at, shown, partials, totals, waiting, oldest)
+        partials = tuple(Partial(dict(r.minutes), dict(r.panes), r.folded_until) for r in replicas)
+        waiting, oldest = _waiting(replicas, len(self._names))
+        return FamilyState(self.layout, self._names, self._axis, self._apps, partials, totals, waiting, oldest)
 
     def _forget(self, replicas: list[Replica]) -> None:
         """Rows of series that no partition knows any more are free for others."""
-        renamed = sum(replica.renamed for replica in replicas)
-        if renamed != self._renamed:
-            self._renamed = renamed
-            gone = self.names.keep(set().union(*(replica.rows() for replica in replicas)))
-            self._highest[[row for row in gone if row < len(self._highest)]] = 0
+        gone = self.names.keep(set().union(*(replica.rows() for replica in replicas)))
+        self._highest[[row for row in gone if row < len(self._highest)]] = 0
+
+    def _name(self, totals: Array, most: int) -> None:
+        """What a snapshot knows of names; made anew when series were met or forgotten."""
+        self._names = tuple(self.names.names)
+        shown = self._choose(totals, most)
+        apps = np.array([row for row, name in enumerate(self._names) if name.dimension == "all"], dtype=np.int64)
+        self._axis, self._apps = Axis(self._names, shown), Axis(self._names, shown, apps)
 
     def _totals(self, replicas: list[Replica], size: int) -> Array:
         found = np.zeros((size, self.layout.cells), dtype=np.int64)
@@ -61,9 +68,9 @@ class FamilyReader:
 
     def _choose(self, totals: Array, most: int) -> Array:
         """bool[names]: the largest values of each dimension; a value once shown stays until no partition knows it."""
-        shown = np.array([name is not NOBODY for name in self.names.names], dtype=bool)
+        shown = np.array([name is not NOBODY for name in self._names], dtype=bool)
         groups: dict[tuple[str, str, str], list[int]] = {}
-        for row, name in enumerate(self.names.names):
+        for row, name in enumerate(self._names):
             if name is not NOBODY and name.dimension != "all":
                 groups.setdefault(name[:3], []).append(row)
         for group, rows in groups.items():
@@ -72,13 +79,13 @@ class FamilyReader:
         return shown
 
     def _choose_in(self, group: tuple[str, str, str], rows: list[int], totals: Array, most: int, shown: Array) -> None:
-        chosen = self._shown[group] = self._shown.get(group, set()) & {self.names.names[row].value for row in rows}
+        chosen = self._shown[group] = self._shown.get(group, set()) & {self._names[row].value for row in rows}
         for row in sorted(rows, key=lambda row: (-int(totals[row, self._size].sum()), row)):
             if len(chosen) >= most:
                 break
-            chosen.add(self.names.names[row].value)
+            chosen.add(self._names[row].value)
         for row in rows:
-            shown[row] = self.names.names[row].value in chosen
+            shown[row] = self._names[row].value in chosen
 
 
 def _waiting(replicas: list[Replica], size: int) -> tuple[Array, Array]:

@@ -10,6 +10,17 @@ from streams.state.keys import PartitionId
 STALE_AFTER_SECONDS = 15.0
 """Older figures than this are history: they leave /metrics and the API, and the page says so."""
 
+COUNTERS = (  # field of Health, its label, meaning; rules name them without `_total`
+    ("dead_letters_total", "reason", "Records refused and sent to the dead-letter topic."),
+    ("records_total", "topic", "Records read from the log, refused, late and repeated ones among them."),
+    ("late_events_total", "topic", "Events that came after their pane had closed, counted nowhere else."),
+    ("duplicate_events_total", "topic", "Events whose id had been counted before."),
+    ("clock_corrections_total", "topic", "Events whose timestamp lay after their arrival and was set back to it."),
+    ("unknown_fields_total", "topic", "Fields of events that no figure knows."),
+    ("dropped_values_total", "topic", "Events with a value that found no place and is in __other__."),
+    ("offsets_lost_total", "topic", "Records the log had deleted before they were read."),
+)
+
 State = Literal["starting", "stale", "incomplete", "fresh"]
 
 

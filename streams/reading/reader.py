@@ -16,6 +16,7 @@ from streams.state.keys import PartitionId
 from streams.status import decode_status
 
 SHOWN_VALUES = 200
+AT_ONCE = 16  # partitions that are read at the same time: each takes a connection
 
 
 class Reader:
@@ -57,7 +58,7 @@ class Reader:
             name: family.state(self._replicas.values(), self._shown, complete_once=self._complete_once)
             for name, family in self._families.items()
         }
-        self.snapshot = Snapshot(now_ms, not problems, problems, self._catalogue.figures, families)
+        self.snapshot = Snapshot(now_ms, not problems, problems, self._catalogue.figures, families, self._counts)
         return self.snapshot
 
     async def _read(self, now_ms: int) -> None:
@@ -68,7 +69,11 @@ class Reader:
             if family and partition not in self._replicas:
                 reader = self._families[family.name]
                 self._replicas[partition] = Replica(partition, reader.layout, reader.names, reader.columns)
-        await asyncio.gather(*(replica.refresh(self._source) for replica in self._replicas.values()))
+        replicas = list(self._replicas.values())
+        for start in range(0, len(replicas), AT_ONCE):
+            reads = (replica.refresh(self._source) for replica in replicas[start : start + AT_ONCE])
+            for error in filter(None, await asyncio.gather(*reads, return_exceptions=True)):  # when none is under way any more
+                raise error
 
     @property
     def health(self) -> Health:

@@ -1,14 +1,17 @@
 """All figures at one instant. Metrics, API, page and alerts read the same snapshot, so they show the same numbers."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from itertools import repeat
 from math import inf, nan
 
 import numpy as np
 
 from streams.metrics.catalogue import Figure, Values
 from streams.metrics.stored import Counter, Distribution, Layout
+from streams.reading.axis import Axis
 from streams.reading.figures import HistogramTotal, Reading, Series, Total
 from streams.reading.replica import Frames
 from streams.reading.view import Rollup, SpanView
@@ -18,7 +21,6 @@ from streams.windows.series import Name
 Array = np.ndarray
 WINDOWS: Mapping[str, int] = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000}
 Stretch = tuple[int, int]
-_NO_ROWS = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,8 @@ class FamilyState:
 
     layout: Layout
     names: tuple[Name, ...]
-    totals_at: Array  # int64: the rows that are totals of apps
-    shown: Array  # bool [names]
+    axis: Axis
+    apps: Axis  # the totals only
     partials: tuple[Partial, ...]
     totals: Array  # int64 [names, cells]: lifetime, never going backwards
     waiting: Array  # int64 [names]
@@ -59,9 +61,9 @@ class Snapshot:
     problems: tuple[str, ...]
     figures: Mapping[str, Figure]
     families: Mapping[str, FamilyState]
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # the counters of `Health`; none until they are known
     _rollups: dict[tuple[str, Stretch, bool], Rollup] = field(default_factory=dict, repr=False)
-    _values: dict[tuple[str, Stretch, bool], tuple[Values, ...]] = field(default_factory=dict, repr=False)
-    _readings: dict[tuple[str, int, int, str], tuple[Reading, ...]] = field(default_factory=dict, repr=False)
+    _readings: dict[tuple[str, Stretch, bool], dict[str, tuple[Reading, ...]]] = field(default_factory=dict, repr=False)
 
     def window(self, name: str) -> Stretch:
         """[from, to) epoch ms: a window ends with the running pane."""
@@ -81,7 +83,7 @@ class Snapshot:
 
     def read_span(self, figure: str, from_ms: int, to_ms: int, dimension: str = "all") -> tuple[Reading, ...]:
         """The same for any stretch of the last hour, aligned by `align`."""
-        once = replace(self, _rollups={}, _values={}, _readings={})  # any span may be asked for: none is kept
+        once = replace(self, _rollups={}, _readings={})  # any span may be asked for: none is kept
         return once._read(figure, self.align(from_ms, to_ms), dimension)  # noqa: SLF001 - of the same class
 
     def scopes(self) -> tuple[tuple[str, str], ...]:
@@ -89,22 +91,20 @@ class Snapshot:
         return tuple(sorted({name[:2] for family in self.families.values() for name in family.names if name.app}))
 
     def _read(self, name: str, stretch: Stretch, dimension: str) -> tuple[Reading, ...]:
-        key = (name, *stretch, dimension)
-        if key not in self._readings:
-            only_totals = dimension == "all"  # of most windows nothing else is asked
-            rollup = self._rollup(self._axis(self.figures[name]), stretch, only_totals=only_totals)
-            rows = rollup.rows_of.get(dimension, _NO_ROWS)
-            values = self._evaluated(name, stretch, only_totals=only_totals) if rows.size else ()
-            self._readings[key] = tuple(reading for one in values for reading in _readings(one, rollup.series, rows))
-        return self._readings[key]
-
-    def _evaluated(self, name: str, stretch: Stretch, *, only_totals: bool) -> tuple[Values, ...]:
-        """A figure for all series at once."""
+        only_totals = dimension == "all"  # of most windows nothing else is asked
         key = (name, stretch, only_totals)
-        if key not in self._values:
-            figure = self.figures[name]
-            self._values[key] = tuple(figure.read(self._view(figure, stretch, only_totals=only_totals)))
-        return self._values[key]
+        if key not in self._readings:
+            self._readings[key] = self._by_dimension(self.figures[name], stretch, only_totals=only_totals)
+        return self._readings[key].get(dimension, ())
+
+    def _by_dimension(self, figure: Figure, stretch: Stretch, *, only_totals: bool) -> dict[str, tuple[Reading, ...]]:
+        """A figure for all series at once."""
+        view = self._view(figure, stretch, only_totals=only_totals)
+        found: dict[str, list[Reading]] = defaultdict(list)
+        for values in figure.read(view):
+            for reading in _readings(values, view.series):
+                found[reading.series.dimension].append(reading)
+        return {dimension: tuple(readings) for dimension, readings in found.items()}
 
     def _axis(self, figure: Figure) -> str:
         return self.figures[figure.series_of].family if figure.series_of else figure.family
@@ -122,10 +122,9 @@ class Snapshot:
             state = self.families[family]
             frames = [frames for share in state.partials for frames in share.frames(*stretch)]
             if only_totals:
-                found = Rollup(state.layout, state.names, [f.totals for f in frames], state.shown, state.totals_at)
+                self._rollups[key] = Rollup(state.layout, state.apps, [f.totals for f in frames])
             else:
-                found = Rollup(state.layout, state.names, [f.everything for f in frames], state.shown)
-            self._rollups[key] = found
+                self._rollups[key] = Rollup(state.layout, state.axis, [f.everything for f in frames])
         return self._rollups[key]
 
     def _live(self, family: str, measure: str) -> Array:
@@ -144,25 +143,25 @@ class Snapshot:
 
     def _family_totals(self, name: str) -> Iterator[Total | HistogramTotal]:
         state = self.families[name]
-        lifetime = Rollup(state.layout, state.names, (), state.shown)
-        cells = lifetime.fold(state.totals)
-        cells[lifetime.named :] = 0  # a remainder falls when a value of it comes to be shown, and a counter must not
+        cells = state.axis.fold(state.totals)
+        cells[state.axis.named :] = 0  # a remainder falls when a value of it comes to be shown, and a counter must not
         for figure in self.figures.values():
             if figure.family != name:
                 continue
             if isinstance(figure, Counter):
-                yield from _counter_totals(figure, cells[:, state.layout.cell[figure.name]], lifetime.series)
+                yield from _counter_totals(figure, cells[:, state.layout.cell[figure.name]], state.axis.series)
             if isinstance(figure, Distribution):
                 counts = np.cumsum(cells[:, state.layout.cell[figure.name]], axis=1)
                 sums = cells[:, state.layout.sum[figure.name]] * figure.base
-                yield from _histogram_totals(figure, counts, sums, lifetime.series)
+                yield from _histogram_totals(figure, counts, sums, state.axis.series)
 
 
-def _readings(values: Values, series: tuple[Series, ...], rows: Array) -> Iterator[Reading]:
-    for row in rows[values.n[rows] > 0].tolist():
-        low = nan if values.low is None else float(values.low[row])
-        high = nan if values.high is None else float(values.high[row])
-        yield Reading(series[row], values.statistic, float(values.value[row]), int(values.n[row]), values.labels, low, high)
+def _readings(values: Values, series: tuple[Series, ...]) -> Iterator[Reading]:
+    rows = np.flatnonzero(values.n > 0)
+    value, n = values.value[rows].tolist(), values.n[rows].astype(np.int64).tolist()
+    low, high = (repeat(nan) if bound is None else bound[rows].tolist() for bound in (values.low, values.high))
+    those = map(series.__getitem__, rows.tolist())
+    return map(Reading, those, repeat(values.statistic), value, n, repeat(values.labels), low, high)
 
 
 def _counter_totals(figure: Counter, cells: Array, series: tuple[Series, ...]) -> Iterator[Total]:

@@ -10,6 +10,7 @@ from streams.status import PartitionStatus, WorkerStatus
 
 FRESH_MS = 5_000  # a checkpoint, a sign of life
 BEHIND_MS = 10_000  # event time that a partition with waiting records may be behind
+UNREAD = "no worker reads it. Hint: if that lasts, `xmon topics list`: has the topic fewer partitions than it had? Add them."
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ class Workers:
             return ["no worker is running: start one with `xmon worker`"]
         problems = [f"{partition}: {replica.problem}" for partition, replica in sorted(replicas.items()) if replica.problem]
         said = {PartitionId(p.topic, p.number): p for status in live for p in status.partitions}
-        problems += [f"{partition}: no worker reads it" for partition in sorted(replicas.keys() - said.keys())]
+        problems += [f"{partition}: {UNREAD}" for partition in sorted(replicas.keys() - said.keys())]
         for partition, status in sorted(said.items()):
             problem = _problem(status, replicas.get(partition), now_ms)
             if problem:

@@ -101,9 +101,9 @@ def _hour(world: "World") -> tuple[int, int]:
 def _shown(snapshot: Snapshot, world: "World") -> dict[str, Any]:
     """The cells that a snapshot holds of the last hour, as the oracle names them."""
     rollup = snapshot._rollup(world.family, _hour(world))
-    series = [(one.app, one.environment, one.dimension, one.value) for one in rollup.series[: rollup.named]]
+    series = [(one.app, one.environment, one.dimension, one.value) for one in rollup.axis.series[: rollup.axis.named]]
     arrays = zip((rollup.cells, rollup.buckets, rollup.registers), observed.columns(world.family), strict=True)
-    tables = [observed.table(series, array[: rollup.named], columns) for array, columns in arrays]
+    tables = [observed.table(series, array[: rollup.axis.named], columns) for array, columns in arrays]
     return tables[0] | tables[1] | tables[2]
 
 

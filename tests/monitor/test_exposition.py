@@ -4,16 +4,19 @@ import os
 import shutil
 import subprocess
 from collections import Counter
+from dataclasses import asdict
 from functools import cache
 from math import inf
 
 import pytest
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from monitor.exposition import Exposition
 from streams.reading.figures import HistogramTotal, Series, Total
-from tests.monitor.fake_snapshot import CRITICAL, WARNING, FakeAlerts, FakeSnapshot, FakeSource, healthy
+from tests.monitor.fake_snapshot import CRITICAL, NOON_MS, WARNING, FakeAlerts, FakeSnapshot, FakeSource, healthy
 
 HOSTILE = '<script>"\\\n}{a="b"'
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -204,6 +207,37 @@ def test_hostile_names_come_out_as_they_went_in(accept):
     apps = {s.labels["app"] for family in families for s in family.samples if "app" in s.labels}
 
     assert apps == {HOSTILE}
+
+
+@pytest.mark.parametrize("escaping", ["", "; escaping=allow-utf-8", "; escaping=dots"])
+@pytest.mark.parametrize("form", ["text/plain; version=1.0.0", OPENMETRICS])
+def test_what_is_told_again_is_written_as_the_library_writes_it(form, escaping):
+    """While values move, apps come and go, and figures are stale for a while."""
+    accept, source = form + escaping, FakeSource()
+    exposition = Exposition(source, FakeAlerts(CRITICAL, WARNING))
+    shop, odd = ("shop", "production"), (HOSTILE + "\u2028", "production")
+    for second, scopes in enumerate([(shop,), (shop, odd), (odd,), (), (shop,)]):
+        source.snapshot = FakeSnapshot(NOON_MS + 7000 * second, scopes)
+        source.health = healthy(age_seconds=16.0 * (not scopes))
+        body, content_type = exposition.render(accept)
+        encode, expected = choose_encoder(accept)
+
+        assert content_type == expected
+        assert body == encode(Collected(exposition.collect()))
+
+
+class Collected:
+    """Families in the library's own words."""
+
+    def __init__(self, families):
+        self._families = families
+
+    def collect(self):
+        for family in self._families:
+            metric = Metric(family.name, family.help, family.kind)
+            for (name, series, labels), value in family.samples:
+                metric.add_sample(name, (asdict(series) if series else {}) | dict(labels), value)
+            yield metric
 
 
 @pytest.mark.parametrize("accept", ["text/plain; version=x", "application/openmetrics-text; version=", "*/*", "\x00"])

@@ -1,14 +1,17 @@
 """What a reader shows of the stored state, and when it says that it does not know."""
 
+import asyncio
 import copy
-from collections.abc import Awaitable, Callable, Sequence
-from itertools import pairwise
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from itertools import islice, pairwise
 
 import pytest
 
+from monitor.demo.story import tell
 from streams.metrics.registry import catalogue
-from streams.reading.reader import Reader
+from streams.reading.reader import AT_ONCE, Reader
 from streams.reading.replica import ATTEMPTS
+from streams.reading.workers import UNREAD
 from streams.state.errors import StoreUnavailable
 from streams.state.keys import PartitionId
 from streams.state.memory_store import MemoryStore
@@ -171,7 +174,7 @@ async def test_a_partition_that_nobody_reads_is_named() -> None:
     world.write(other, {})
     assert (await world.at(1000)).complete
     world.pipeline.assigned([PAGES])
-    assert (await world.at(3000)).problems == ("experience.page-load:1: no worker reads it",)
+    assert (await world.at(3000)).problems == (f"experience.page-load:1: {UNREAD}",)
 
 
 async def test_a_partition_that_is_behind_is_named() -> None:
@@ -313,6 +316,26 @@ class Meddling:
         return await self._store.read(partition, fields)
 
 
+class Busy(MemoryStore):
+    """A store in which each read takes a while, and some find it away."""
+
+    def __init__(self, away: Collection[PartitionId] = ()) -> None:
+        super().__init__()
+        self._away, self.reading, self.most = away, 0, 0
+
+    async def read(self, partition: PartitionId, fields: Sequence[bytes]) -> list[bytes | None]:
+        self.reading += 1
+        self.most = max(self.most, self.reading)
+        try:
+            if partition in self._away:
+                raise StoreUnavailable("away")
+            for _ in range(10):
+                await asyncio.sleep(0)
+            return await super().read(partition, fields)
+        finally:
+            self.reading -= 1
+
+
 def _count(readings: Sequence[object]) -> float:
     return sum(r.value for r in readings if r.statistic == "count")  # type: ignore[attr-defined]
 
@@ -364,3 +387,56 @@ async def test_the_remainder_is_no_counter() -> None:
     snapshot = await world.at(1000)
     assert "__other__" not in {total.series.value for total in snapshot.totals()}
     assert "__other__" in by(snapshot, "page_views", "page")
+
+
+async def test_however_many_partitions_there_are_few_are_read_at_the_same_time() -> None:
+    """Each takes a connection of its own."""
+    source, many = Busy(), [partition("page-load", number) for number in range(5 * AT_ONCE)]
+    for one in many:
+        await source.checkpoint(one, None, {b"_next": b"7"})
+    reader = Reader(source, catalogue(), PREFIX)
+    await reader.refresh(START)
+    assert [one.partition for one in reader.health.partitions] == many
+    assert source.most == AT_ONCE
+
+
+async def test_no_read_goes_on_when_another_has_failed() -> None:
+    """The next refresh would meet it, and have its copy changed by it."""
+    many = [partition("page-load", number) for number in range(3)]
+    source = Busy(away=many[:1])
+    for one in many:
+        await source.checkpoint(one, None, {b"_next": b"7"})
+    reader = Reader(source, catalogue(), PREFIX)
+    await reader.refresh(START)
+    assert not reader.health.up
+    assert source.reading == 0
+
+
+async def test_a_snapshot_stays_as_it_was() -> None:
+    """Also where it is read for the first time after series were met that it does not know."""
+    world = World(PAGES, shown=2)
+    world.write(PAGES, {"page": "/"}, {"page": "/cart"})
+    before = await world.at(1000)
+    world.write(PAGES, {"page": "/help"}, {"page": "/"}, {"app": "bank", "page": "/"})
+    after = await world.at(2000)
+    assert by(before, "page_views", "page", statistic="count") == {"/": 1, "/cart": 1}
+    assert before.scopes() == (("shop", "production"),)
+    assert len(after.scopes()) == 2
+
+
+async def test_totals_alone_are_what_they_are_among_all() -> None:
+    """Most windows are asked for totals only, and those are computed without the rest."""
+    families = [partition(name) for name in ("page-load", "app-session", "app-crash", "link-error", "contact")]
+    world = World(*families)
+    for moment in islice(tell(seed=1), 300):
+        world.write(partition(moment.family), {**moment.fields, "timestamp": START})
+    snapshot = await world.at(1000)
+    for figure in snapshot.figures.values():
+        alone = snapshot.read(figure.name, "5m")
+        among_all = snapshot._by_dimension(figure, snapshot.window("5m"), only_totals=False).get("all", ())
+        assert [(r.series, r.statistic, r.labels, r.n) for r in alone] == [
+            (r.series, r.statistic, r.labels, r.n) for r in among_all
+        ]
+        for one, other in zip(alone, among_all, strict=True):
+            numbers = (other.value, other.low, other.high)
+            assert (one.value, one.low, one.high) == pytest.approx(numbers, rel=1e-9, nan_ok=True)
