@@ -1,4 +1,4 @@
-"""The texts in a store as values: `alert:<id>`, `out:<target>:<id>`, `target:<name>`, each JSON, and `evaluated`."""
+"""The texts in a store as values: `alert:<id>`, `out:<target>:<id>`, `target:<name>`, `growth`, each JSON, and `evaluated`."""
 
 import logging
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from alerts.alert import Alert, Notification
+from alerts.growth import Growth
 from alerts.notify.target import TargetStatus
 
 T = TypeVar("T")
@@ -17,6 +18,7 @@ logger = logging.getLogger(__name__)
 _ALERT = TypeAdapter(Alert)
 _NOTIFICATION = TypeAdapter(Notification)
 _STATUS = TypeAdapter(TargetStatus)
+_GROWTH = TypeAdapter(Mapping[str, Growth])
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Board:
     outbox: Mapping[tuple[str, str], Notification] = field(default_factory=dict)  # by target and id
     targets: tuple[TargetStatus, ...] = ()
     evaluated_ms: int | None = None
+    growth: Mapping[str, Growth] | None = None  # by figure
 
 
 def alert_field(alert: Alert) -> str:
@@ -42,6 +45,7 @@ def packed(board: Board) -> dict[str, str]:
     texts = {outbox_field(*key): _NOTIFICATION.dump_json(item).decode() for key, item in board.outbox.items()}
     texts |= {alert_field(alert): _ALERT.dump_json(alert).decode() for alert in board.alerts}
     texts |= {f"target:{status.name}": _STATUS.dump_json(status).decode() for status in board.targets}
+    texts |= {} if board.growth is None else {"growth": _GROWTH.dump_json(board.growth).decode()}
     return texts if board.evaluated_ms is None else texts | {"evaluated": str(board.evaluated_ms)}
 
 
@@ -53,6 +57,7 @@ def unpacked(texts: Mapping[str, str]) -> Board:
         outbox={(name.removeprefix("out:").rpartition(":")[0], item.id): item for name, item in outbox.items()},
         targets=tuple(_read(texts, "target:", _STATUS).values()),
         evaluated_ms=int(texts["evaluated"]) if "evaluated" in texts else None,
+        growth=_read(texts, "growth", _GROWTH).get("growth"),
     )
 
 

@@ -16,11 +16,12 @@ from dataclasses import replace
 from alerts.alert import Alert, Identity, Notification, Said
 from alerts.board import Board, alert_field, outbox_field, packed, unpacked
 from alerts.evaluation import Evaluation, evaluate
+from alerts.growth import Growth, Watched, seen
 from alerts.message import message
 from alerts.notify.target import TargetStatus
 from alerts.outbox import GIVEN_UP_AFTER_MS, Outbox
 from alerts.rule import Rule
-from alerts.selection import Snapshot
+from alerts.selection import CountingSnapshot
 from alerts.state import State
 from alerts.store import LEASE_MS, AlertStore
 
@@ -49,12 +50,13 @@ class Engine:
         self._name = secrets.token_hex(8)
         self._token = ""  # of a reign; empty while nothing is known of what the store holds
         self._alerts: dict[Identity, Alert] = {}
+        self._growth: Mapping[str, Growth] = {}
         self._refreshed_ms = 0
         self.leading = False
         self.board = Board()  # as of the last turn, whoever leads
         self.transitions: Counter[tuple[str, str]] = Counter()  # by rule and transition, in this process
 
-    async def turn(self, snapshot: Snapshot) -> None:
+    async def turn(self, snapshot: CountingSnapshot) -> None:
         """Evaluates one snapshot, or reads what the leading engine found. Raises StoreError: nothing was done."""
         try:
             self.leading = await self._store.hold(self._name, LEASE_MS)
@@ -73,17 +75,18 @@ class Engine:
             self._step_down()
             await self._store.hold(self._name, 0)
 
-    async def _lead(self, snapshot: Snapshot) -> None:
+    async def _lead(self, snapshot: CountingSnapshot) -> None:
         if not self._token:
             await self._take_over()
         self._outbox.give_up(self._notified, snapshot.at_ms - GIVEN_UP_AFTER_MS)
-        evaluation = evaluate(self._rules, self._alerts, snapshot)
+        growth = seen(self._growth, (rule.selection.figure for rule in self._rules), snapshot.counts, snapshot.at_ms)
+        evaluation = evaluate(self._rules, self._alerts, Watched(snapshot, growth))
         outbox = {(target, item.id): item for item in evaluation.notifications for target in self._notified}
-        if not await self._write(evaluation, outbox, snapshot.at_ms):
+        if not await self._write(evaluation, outbox, growth, snapshot.at_ms):
             self._step_down()  # another engine took over
             return
         self._outbox.add(outbox)
-        self._alerts = evaluation.alerts
+        self._alerts, self._growth = evaluation.alerts, growth
         self.board = Board(alerts=tuple(self._alerts.values()), evaluated_ms=snapshot.at_ms)
         self._log(evaluation, snapshot.at_ms)
 
@@ -93,10 +96,17 @@ class Engine:
         await self._store.take_over(token)
         board = unpacked(await self._store.read())
         self._alerts = {alert.identity: alert for alert in board.alerts}
+        self._growth = board.growth or {}
         self._outbox.replace(board.outbox)
         self._token = token
 
-    async def _write(self, evaluation: Evaluation, outbox: Mapping[tuple[str, str], Notification], now_ms: int) -> bool:
+    async def _write(
+        self,
+        evaluation: Evaluation,
+        outbox: Mapping[tuple[str, str], Notification],
+        growth: Mapping[str, Growth],
+        now_ms: int,
+    ) -> bool:
         """Stores what changed; what only moves a little, every few seconds."""
         refresh = now_ms - self._refreshed_ms >= _REFRESHED_EVERY_MS or now_ms < self._refreshed_ms
         after = evaluation.alerts
@@ -104,8 +114,9 @@ class Engine:
         done = self._outbox.done()
         drop = [outbox_field(*key) for key in done]
         drop += [alert_field(alert) for key, alert in self._alerts.items() if key not in after]
-        targets = tuple(self._statuses()) if refresh else ()
-        board = Board(tuple(changed), outbox, targets, now_ms if refresh else None)
+        board = Board(tuple(changed), outbox)
+        if refresh:
+            board = replace(board, targets=tuple(self._statuses()), evaluated_ms=now_ms, growth=growth)
         if not await self._store.write(self._token, packed(board), drop):
             return False
         self._outbox.forget(done)

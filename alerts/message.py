@@ -5,6 +5,8 @@ from urllib.parse import urlencode
 
 from alerts import words
 from alerts.alert import Alert
+from alerts.conditions.stalled import PIPELINE
+from alerts.growth import FIGURES as OWN
 from alerts.rule import PIPELINE_STALLED
 from alerts.state import Phase
 
@@ -41,7 +43,7 @@ def _subject(alert: Alert) -> str:
     if _of_pipeline(alert):
         return alert.about.summary
     series = alert.series
-    scope = [series.environment] if series.environment != "production" else []
+    scope = [series.environment] if series.environment not in {"production", PIPELINE.environment} else []
     scope += [f"{series.dimension} {series.value}"] if series.dimension != "all" else []
     scope += [f"{name} {value}" for name, value in alert.labels]
     return f"{series.app} {alert.about.summary}" + (f" ({', '.join(scope)})" if scope else "")
@@ -51,11 +53,11 @@ def _measured(alert: Alert) -> str:
     state, unit = alert.state, alert.about.unit
     if _of_pipeline(alert):
         return ""
-    known = [f"n {words.count(state.n)}"]
+    known = [] if alert.about.statistic == "count" else [f"n {words.count(state.n)}"]  # of a count, n repeats the value
     if state.low is not None and state.high is not None:
         known.insert(0, f"95 % interval {words.interval(state.low, state.high, unit)}")
     statistic = "" if alert.about.statistic == "value" else f" {alert.about.statistic}"
-    return f"{statistic} {words.value(state.value, unit)} ({', '.join(known)})"
+    return f"{statistic} {words.value(state.value, unit)}" + (f" ({', '.join(known)})" if known else "")
 
 
 def _beyond(alert: Alert) -> str:
@@ -79,7 +81,7 @@ def _help(alert: Alert) -> list[str]:
 
 def _link(alert: Alert, page_url: str) -> str:
     """The page of the figure where it went wrong."""
-    if not page_url or _of_pipeline(alert):
+    if not page_url or _of_pipeline(alert) or alert.about.figure in OWN:
         return page_url
     series = alert.series
     query = {"app": series.app, "environment": series.environment, "window": alert.about.window}

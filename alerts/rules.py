@@ -21,6 +21,7 @@ from pydantic import TypeAdapter
 
 from alerts.conditions import registry
 from alerts.conditions.condition import Condition
+from alerts.growth import FIGURES as OWN
 from alerts.rule import PIPELINE_STALLED, Rule
 from alerts.rule_problems import Problem, validated
 from alerts.rule_spec import Spec, against_catalogue
@@ -72,7 +73,7 @@ def _read(source: Path | str, figures: Figures) -> tuple[tuple[Rule, ...], list[
         return (), [RuleError(file, error.place, str(error))]
     except (OSError, UnicodeDecodeError) as error:
         return (), [RuleError(file, Place(1, 1), f"cannot be read: {error}")]
-    found = list(_rules(document.value, figures))
+    found = list(_rules(document.value, {**OWN, **figures}))
     errors = [RuleError(file, document.place(item.path), item.message) for item in found if isinstance(item, Problem)]
     errors.sort(key=lambda error: (error.place.line, error.place.column))
     return tuple(item for item in found if isinstance(item, Rule)), errors

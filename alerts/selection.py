@@ -1,6 +1,6 @@
 """Which readings a rule looks at, and what alerts ask of a snapshot and of the catalogue."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,6 +34,13 @@ class Snapshot(Protocol):
     @property
     def problems(self) -> Sequence[str]: ...
     def read(self, figure: str, window: str, dimension: str = "all") -> Sequence[Reading]: ...
+
+
+class CountingSnapshot(Snapshot, Protocol):
+    """The same as the engine is given it: with the monitor's own counters, by name and value of their label."""
+
+    @property
+    def counts(self) -> Mapping[str, Mapping[str, int]]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

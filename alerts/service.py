@@ -15,7 +15,7 @@ from alerts.notify.target import Target, TargetStatus
 from alerts.outbox import Outbox
 from alerts.overview import AlertsStatus, AlertView, firing, views
 from alerts.rule import Rule
-from alerts.selection import Snapshot
+from alerts.selection import CountingSnapshot
 from alerts.store import AlertStore
 from streams.state.errors import StoreError
 
@@ -32,7 +32,7 @@ class AlertService:
         rules: Sequence[Rule],
         store: AlertStore,
         targets: Sequence[Target],
-        snapshots: Callable[[], Snapshot | None],
+        snapshots: Callable[[], CountingSnapshot | None],
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -86,7 +86,7 @@ class AlertService:
         return tuple(courier.status for courier in self._couriers)
 
     async def _evaluate(self, stop: asyncio.Event) -> None:
-        last: Snapshot | None = None
+        last: CountingSnapshot | None = None
         while not stop.is_set():
             snapshot = self._snapshots()
             if snapshot is not None and snapshot is not last:
@@ -94,7 +94,7 @@ class AlertService:
                 await self._turn(snapshot)
             await _pause(stop)
 
-    async def _turn(self, snapshot: Snapshot) -> None:
+    async def _turn(self, snapshot: CountingSnapshot) -> None:
         try:
             await self._engine.turn(snapshot)
         except StoreError as error:

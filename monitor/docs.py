@@ -16,6 +16,7 @@ from monitor.settings import Settings
 from streams.events.envelope import EventFamily
 from streams.metrics.catalogue import Catalogue, Figure
 from streams.metrics.registry import catalogue
+from streams.reading.health import COUNTERS
 
 ROOT = Path(__file__).parents[1]
 METRICS_HEAD = """\
@@ -32,6 +33,14 @@ distributions `xmon_<figure>_bucket`, `_sum` and `_count`, since the beginning.
 `/metrics` tells less of the values of dimensions than of the totals, because they are many: windowed figures in the windows
 of `XMON_EXPOSED_WINDOWS` only, quantiles 0.5, 0.75 and 0.95 only, neither intervals nor histograms. The API and the page
 have every window, statistic and interval of every value."""
+METRICS_FOOT = """
+## The monitor itself
+
+Counters since the beginning. A rule names them as below, `by` their label or over all, and judges by how much they grew in its
+window.
+
+| metric | what it is | label | in rules |
+|---|---|---|---|"""
 SETTINGS_HEAD = """\
 # Settings
 
@@ -96,6 +105,9 @@ def _metrics(rows: Catalogue) -> Iterator[str]:
         yield "|---|---|---|---|---|---|"
         for figure in family.figures:
             yield _metric_row(figure)
+    yield from METRICS_FOOT.splitlines()
+    for counter, label, meaning in COUNTERS:
+        yield f"| `xmon_{counter}` | {meaning} | `{label}` | `{counter.removesuffix('_total')}` |"
 
 
 def _metric_row(figure: Figure) -> str:

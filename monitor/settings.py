@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     kafka_ssl_keyfile: ExistingFile | None = Field(None, description="this client's key")
     kafka_group_instance_id: str | None = Field(None, description="static membership: a name of its own for every worker")
     kafka_session_timeout_seconds: float = Field(
-        10, ge=6, le=300, description="a worker that is silent for so long is replaced, one that was killed waits as long"
+        10, ge=6, le=300, description="so long a silent worker keeps its partitions, and a killed one without such a name waits"
     )
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
@@ -87,7 +87,7 @@ class Settings(BaseSettings):
         pattern=r"^(none|(1m|5m|15m|1h)(,(1m|5m|15m|1h))*)$",
         description="windows in which `/metrics` tells the values of dimensions, `5m,1h`, or `none`; totals have all four",
     )
-    max_apps: int = Field(100, ge=1, le=10_000, description="apps a partition keeps")
+    max_apps: int = Field(100, ge=1, le=10_000, description="apps a partition keeps, each environment counts")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level that is logged")
     log_format: Literal["text", "json"] = Field("text", description="of the log on stderr")
 

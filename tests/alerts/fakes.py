@@ -33,6 +33,7 @@ class FakeSnapshot:
     readings: tuple[Reading, ...] = ()
     complete: bool = True
     problems: tuple[str, ...] = ()
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def read(self, figure: str, window: str, dimension: str = "all") -> Sequence[Reading]:
         return [reading for reading in self.readings if reading.series.dimension == dimension]

@@ -1,5 +1,6 @@
 """The rules that come along."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,8 @@ ROOT = Path(alerts.__file__).parent.parent
 RULES = rules.load(FILE, catalogue().figures)
 
 
-def test_there_are_six() -> None:
-    """One for each way in which the experience goes bad."""
+def test_there_are_eight() -> None:
+    """One for each way in which the experience goes bad, and in which the monitor misses what happens."""
     assert [rule.selection.figure for rule in RULES] == [
         "page_load_failure_ratio",
         "page_load_seconds",
@@ -26,6 +27,8 @@ def test_there_are_six() -> None:
         "link_errors_per_view",
         "abandonment_ratio",
         "longest_wait_seconds",
+        "offsets_lost",
+        "dead_letters",
     ]
 
 
@@ -41,12 +44,13 @@ def test_every_rule_has_a_runbook(rule: Rule) -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_every_rule_fires_and_resolves(rule: Rule) -> None:
     """Values far on either side, at one look a second for twenty minutes."""
-    awful, fine = (0.0, 1.0) if rule.condition.relation == "below" else (1000.0, 0.0)
+    awful, fine = (0.0, 1.0) if rule.condition.relation == "below" else (1e6, 0.0)
     heard, known = [], {}
     for second in range(1200):
         value = awful if second < 300 else fine
         selection = rule.selection
-        seen = Reading(CHECKOUT, selection.statistic, value, selection.min_n, selection.labels)
+        series = replace(CHECKOUT, dimension=selection.by)
+        seen = Reading(series, selection.statistic, value, selection.min_n, selection.labels)
         evaluation = evaluate(RULES, known, _Only(selection.figure, FakeSnapshot(second * 1000, (seen,))))
         known = evaluation.alerts
         heard += [(news.rule, str(alert.said)) for news in evaluation.notifications for alert in news.alerts]

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from alerts.alert import Alert
-from alerts.conditions.threshold import Below
+from alerts.conditions.threshold import Above, Below
 from alerts.evaluation import evaluate
 from alerts.message import message
 from alerts.rule import Rule
@@ -82,6 +82,18 @@ def test_another_statistic_is_named() -> None:
     alert = replace(alert, about=replace(alert.about, statistic="p75"))
 
     assert message(alert, START_MS).headline == "checkout page load time p75 3.4 s (n 1 000) above 3 s for 0 s"
+
+
+def test_of_a_count_there_are_no_samples() -> None:
+    """It is the number itself; and what the monitor counts of itself has neither environment nor page."""
+    topic = Series("monitor", "all", "topic", "experience.contact")
+    selection = Selection(figure="offsets_lost", statistic="count", window="1h", by="topic", min_n=1)
+    lost = Rule(name="records-lost", summary="lost records", selection=selection, condition=Above(critical=0.0))
+    alert = _alert((0, replace(reading(40, 40, series=topic), statistic="count")), watched=lost)
+    said = message(alert, START_MS, "https://x")
+
+    assert said.headline == "monitor lost records (topic experience.contact) count 40 above 0 for 0 s"
+    assert said.link == "https://x"
 
 
 def test_a_stalled_pipeline_says_why() -> None:

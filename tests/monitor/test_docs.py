@@ -12,6 +12,7 @@ from monitor.settings import unknown_names
 from streams.events.decode import Reason
 from streams.kafka.publish import key_of
 from streams.metrics.registry import catalogue
+from streams.reading.health import COUNTERS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -67,6 +68,13 @@ def test_every_example_is_accepted() -> None:
 def _family(event: dict[str, object]) -> str:
     marks = {"target": "link-error", "contact": "contact", "url": "page-load", "kind": "app-crash"}
     return next((name for mark, name in marks.items() if mark in event), "app-session")
+
+
+def test_every_counter_of_the_monitor_is_listed() -> None:
+    """With its label, and with the name that rules give it."""
+    rows = (ROOT / "docs/metrics.md").read_text().splitlines()
+    for counter, label, meaning in COUNTERS:
+        assert f"| `xmon_{counter}` | {meaning} | `{label}` | `{counter.removesuffix('_total')}` |" in rows
 
 
 def test_every_reason_is_listed() -> None:

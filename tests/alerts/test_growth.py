@@ -1,0 +1,162 @@
+"""The monitor's own counters as figures of rules: how much they grew, also while nobody looked."""
+
+from pathlib import Path
+
+import alerts
+from alerts import rules
+from alerts.board import Board, packed, unpacked
+from alerts.engine import Engine
+from alerts.growth import FIGURES, Growth, Watched, seen
+from alerts.memory_store import MemoryAlertStore
+from alerts.message import message
+from alerts.outbox import Outbox
+from streams.metrics.registry import catalogue
+from streams.reading.reader import Reader
+from tests.alerts.fakes import START_MS, FakeSnapshot, reading
+from tests.streams.records import START, Raw, page
+from tests.streams.world import PREFIX, World, partition
+
+PAGES = partition("page-load")
+MINUTE, WEEK = 60_000, 7 * 24 * 3_600_000
+BEFORE = {"pages": 100, "links": 10}
+
+
+def _grown(*looks: tuple[int, dict[str, int]]) -> Growth:
+    growth = Growth()
+    for ms, totals in looks:
+        growth = growth.seen(totals, START_MS + ms)
+    return growth
+
+
+def _read(growth: Growth, ms: int, window: str, by: str) -> dict[str, float]:
+    return {reading.series.value: reading.value for reading in growth.read(window, by, START_MS + ms)}
+
+
+def test_what_was_counted_before_anybody_looked_is_no_growth() -> None:
+    """The first look at a monitor that has run for a year says nothing of today."""
+    assert _read(_grown((0, BEFORE)), 0, "1h", "topic") == {"pages": 0, "links": 0}
+
+
+def test_growth_is_read_by_its_label_and_in_all() -> None:
+    """The difference between two looks; what was not there at the first counts in full."""
+    growth = _grown((0, BEFORE), (1000, {"pages": 107, "links": 10, "calls": 2}))
+
+    assert _read(growth, 1000, "5m", "topic") == {"pages": 7, "links": 0, "calls": 2}
+    assert _read(growth, 1000, "5m", "all") == {"all": 9}
+    assert _read(_grown((0, {}), (1000, {"pages": 3})), 1000, "5m", "all") == {"all": 3}
+
+
+def test_a_window_reaches_back_to_a_whole_minute() -> None:
+    """Growth is in every window that overlaps the minute in which it was seen, and then in no more."""
+    growth = _grown((0, BEFORE), (30_000, {"pages": 140}))
+    read = {ms: _read(growth, ms, "5m", "topic")["pages"] for ms in (30_000, 6 * MINUTE - 1, 6 * MINUTE)}
+
+    assert read == {30_000: 40, 6 * MINUTE - 1: 40, 6 * MINUTE: 0}
+
+
+def test_an_hour_is_kept_and_no_more() -> None:
+    """What no window reaches is forgotten."""
+    looks = [(ms, {"pages": ms}) for ms in range(0, 5 * 60 * MINUTE, MINUTE)]
+    growth = _grown(*looks)
+
+    assert len(growth.minutes) == 61
+    assert _read(growth, looks[-1][0], "1h", "all")["all"] == 61 * MINUTE
+
+
+def test_a_counter_that_began_anew_grows_from_there() -> None:
+    """Where the number is smaller than it was, what comes after it counts."""
+    growth = _grown((0, BEFORE), (1000, {"pages": 3}), (2000, {"pages": 5}))
+
+    assert _read(growth, 2000, "5m", "all") == {"all": 2}
+
+
+def test_that_nothing_was_added_is_known() -> None:
+    """It is a reading like another, and lets an alert resolve."""
+    readings = list(_grown((0, BEFORE)).read("5m", "topic", START_MS))
+
+    assert {(reading.value, reading.n) for reading in readings} == {(0, 1)}
+    assert {reading.statistic for reading in readings} == set(FIGURES["records"].statistics)
+
+
+def test_while_the_reader_is_not_sure_nothing_is_learnt() -> None:
+    """A reader that has just begun knows no counters; that is no fall to zero, after which all would be new."""
+    counts = {"records_total": BEFORE}
+    known = seen({}, ["records", "page_views"], counts, START_MS)
+
+    assert known == {"records": Growth(BEFORE)}
+    assert seen(known, ["records"], {}, START_MS + 1000) == known
+    assert seen({}, ["records"], {}, START_MS) == {"records": Growth()}
+
+
+def test_what_no_rule_asks_for_is_not_kept() -> None:
+    """A rule that comes back after a month begins with what there is then."""
+    counts = {"records_total": BEFORE}
+    known = seen({}, ["records"], counts, START_MS)
+
+    assert seen(known, [], counts, START_MS) == {}
+
+
+def test_it_is_kept_with_the_alerts() -> None:
+    """Minutes too: a restart does not shorten a window."""
+    known = {"records": _grown((0, BEFORE), (1000, {"pages": 107})), "offsets_lost": Growth()}
+
+    assert unpacked(packed(Board(growth=known))).growth == known
+
+
+def test_other_figures_are_read_as_they_were() -> None:
+    """A rule sees the snapshot, and beside its figures those counters that rules ask for."""
+    snapshot = FakeSnapshot(START_MS, (reading(0.2),))
+    watched = Watched(snapshot, {"records": Growth(BEFORE)})
+
+    assert watched.read("page_load_failure_ratio", "5m") == snapshot.read("page_load_failure_ratio", "5m")
+    assert [one.value for one in watched.read("records", "5m")] == [0]
+
+
+def test_no_figure_of_the_catalogue_has_such_a_name() -> None:
+    """A rule means the one or the other."""
+    assert not FIGURES.keys() & catalogue().figures.keys()
+
+
+RULES = rules.load(Path(alerts.__file__).parent / "defaults.yaml", catalogue().figures)
+
+
+def _told(outbox: Outbox, at_ms: int) -> list[str]:
+    return [message(alert, at_ms).headline for news in outbox.waiting("chat") for alert in news.alerts]
+
+
+async def test_records_that_retention_deleted_while_all_was_down_are_told() -> None:
+    """The whole monitor stands still for a week, and the log moves on; nobody saw the counter at its old value."""
+    world, store = World(PAGES), MemoryAlertStore()
+    world.write(PAGES, *[{}] * 20)
+    first = Engine(RULES, store, Outbox(), notified=["chat"])
+    await first.turn(await world.at(1000))
+    await first.stop()
+
+    world.log.records[PAGES], world.log.starts[PAGES] = [page(i, WEEK) for i in range(60, 80)], 60
+    world.pipeline, world.reader = world.worker("w"), Reader(world.store, catalogue(), PREFIX, clock=world.seconds)
+    outbox = Outbox()
+    await Engine(RULES, store, outbox, notified=["chat"]).turn(await world.at(WEEK))
+
+    assert _told(outbox, world.now_ms) == [
+        "monitor records deleted before they were read (topic experience.page-load) count 40 above 0 for 0 s"
+    ]
+
+
+async def test_a_flood_of_refused_records_is_told_with_its_reason() -> None:
+    """Two a second for five minutes are told once, and their end once; what it was that was refused stands in it."""
+    world, outbox = World(PAGES), Outbox()
+    engine = Engine(RULES, MemoryAlertStore(), outbox, notified=["chat"])
+    told = []
+    for second in range(0, 1200, 5):
+        world.now_ms = START + second * 1000
+        log = world.log.records[PAGES]
+        log += [Raw(len(log) + i, world.now_ms, b"{") for i in range(10 if second < 300 else 0)]
+        world.write(PAGES, {})
+        await engine.turn(await world.at(second * 1000))
+        told += _told(outbox, world.now_ms)
+        for item in outbox.waiting("chat"):
+            outbox.finish("chat", item)
+
+    fired, resolved = told
+    assert fired.startswith("monitor refused records (reason invalid_json) count")
+    assert resolved.startswith("Resolved after")
