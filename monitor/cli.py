@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from monitor.commands import dlq, events, roles, rules, topics
+from monitor.commands import bench, dlq, events, roles, rules, topics
 
 app = typer.Typer(
     name="xmon",
@@ -19,6 +19,7 @@ app.command(epilog="Example: XMON_REDIS_URL=redis://redis:6379/0 xmon worker")(r
 app.command(epilog="Example: XMON_SERVE_HOST=0.0.0.0 xmon serve --port 9464")(roles.serve)
 app.command(epilog="Example: xmon demo --port 8080")(roles.demo)
 app.command(epilog="Example: xmon send events.jsonl, or: tail -f events.jsonl | xmon send - --family page-load")(events.send)
+app.command(epilog="Example: xmon bench --rate 5000 --seconds 60")(bench.bench)
 app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(rules.app, name="rules")

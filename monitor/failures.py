@@ -1,7 +1,7 @@
 """What can be foreseen to go wrong, as a person at a terminal meets it: one line with a hint, and an exit code by kind.
 
-2 usage or settings · 3 Kafka · 4 Redis · 5 address or port · 6 alert rules · 70 a fault of the program itself
-· 80 and above: why a worker ended (`streams/kafka/exit_codes.py`)
+2 usage or settings · 3 Kafka · 4 Redis · 5 address or port, or nobody answers there · 6 alert rules · 7 what was counted is not
+what was sent · 70 a fault of the program itself · 80 and above: why a worker ended (`streams/kafka/exit_codes.py`)
 """
 
 from collections.abc import Callable
@@ -23,6 +23,7 @@ class Code(IntEnum):
     REDIS = 4
     ADDRESS = 5
     RULES = 6
+    MISCOUNTED = 7
     INTERNAL = 70
 
 
@@ -34,11 +35,16 @@ class AddressTaken(Exception):  # noqa: N818  named for the address
     """A host and port that cannot be listened on: a message with a hint."""
 
 
+class NotServing(Exception):  # noqa: N818  says what is so
+    """No `serve` tells figures where it was asked for them: a message with a hint."""
+
+
 _CODES: tuple[tuple[type[Exception], Callable[[Any], int]], ...] = (
     (SettingsError, lambda _: Code.USAGE),
     (UsageError, lambda _: Code.USAGE),
     (EmbeddedError, lambda _: Code.USAGE),
     (AddressTaken, lambda _: Code.ADDRESS),
+    (NotServing, lambda _: Code.ADDRESS),
     (InvalidRules, lambda _: Code.RULES),
     (WorkerError, lambda error: error.exit_code),
     (StoreError, lambda _: Code.REDIS),

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from streams.kafka.settings import KafkaSettings
 
 MOST_WAITING = 20_000
 """Events sent and not acknowledged yet: beyond, sending waits."""
+CLOSE_SECONDS = 3.0
 
 
 def key_of(family: EventFamily, event: Mapping[str, Any]) -> bytes | None:
@@ -35,6 +37,7 @@ class Publisher:
         self._settings = settings
         self._waiting: set[asyncio.Future[Any]] = set()
         self._failure: BaseException | None = None
+        self.acknowledged = 0
 
     async def __aenter__(self) -> Self:
         (await connect(self._settings)).close()  # says best what is wrong
@@ -49,18 +52,27 @@ class Publisher:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._producer.stop()
+        with suppress(TimeoutError):  # it would wait for ever for brokers that are away
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._producer.stop()
 
     async def ask_for(self, topics: Iterable[str]) -> None:
         """Names topics to the brokers: those that make topics on demand, as the embedded one does, then have them."""
         for topic in topics:
             await self._producer.partitions_for(topic)
 
+    async def require(self, family: EventFamily) -> None:
+        """Raises `KafkaRefused` at once where there is no topic for these events; asking for it by name might create it."""
+        topic = self._topic(family)
+        cluster = await self._producer.client.fetch_all_metadata()
+        if not cluster.partitions_for_topic(topic):
+            raise _told(UnknownTopicOrPartitionError(), self._settings, topic)
+
     async def send(self, family: EventFamily, event: Mapping[str, Any], timestamp_ms: int | None = None) -> None:
         """Hands an event over; raises what became of an earlier one that was not acknowledged."""
         if len(self._waiting) >= MOST_WAITING:
             await self.flush()
-        topic, key = f"{self._settings.topic_prefix}{family.name}", key_of(family, event)
+        topic, key = self._topic(family), key_of(family, event)
         value = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
         self._raise_failure()
         try:
@@ -76,10 +88,16 @@ class Publisher:
             await asyncio.wait(self._waiting)
         self._raise_failure()
 
+    def _topic(self, family: EventFamily) -> str:
+        return f"{self._settings.topic_prefix}{family.name}"
+
     def _acknowledged(self, sent: asyncio.Future[Any]) -> None:
         self._waiting.discard(sent)
-        if not sent.cancelled() and sent.exception():
-            self._failure = sent.exception()
+        if sent.cancelled():
+            return
+        failure = sent.exception()
+        self._failure = failure or self._failure
+        self.acknowledged += failure is None
 
     def _raise_failure(self) -> None:
         failure, self._failure = self._failure, None
