@@ -3,6 +3,8 @@ PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3 py
 	$(shell $(name) -c 'import sys; print("$(name)") if sys.version_info >= (3, 11) else None' 2>/dev/null)))
 BIN := .venv/bin
 ARGS ?=
+JOBS ?= 3# tests mostly wait for servers, so there may be more of them than cores
+PYTEST = $(BIN)/pytest -rs -n $(JOBS) --dist worksteal $(ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench faults docs clean
@@ -16,7 +18,7 @@ demo: .venv/.runtime ## Watch a day in an app's life, with incidents: needs noth
 	@$(BIN)/xmon demo $(ARGS)
 
 test: .venv/.everything ## Run all tests and say which were skipped and why
-	@$(BIN)/pytest -rs $(ARGS)
+	@$(PYTEST)
 
 check: .venv/.everything ## Run what CI runs: style, types, import rules, generated files, tests
 	$(BIN)/ruff check .
@@ -24,9 +26,9 @@ check: .venv/.everything ## Run what CI runs: style, types, import rules, genera
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m monitor.docs --check
-	$(BIN)/pytest -rs $(ARGS)
+	$(PYTEST)
 
-bench: .venv/.everything ## Measure events per second and latency on this machine
+bench: .venv/.bench ## Measure this machine for half an hour: speed beside others, latency, growth; writes docs/performance.md
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 faults: .venv/.everything ## Kill and cut things for an hour while counting; how long everything took to recover
@@ -51,3 +53,7 @@ clean: ## Remove .venv and caches
 	@echo "Installing into .venv; this takes a minute or two, once."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,test,check]'
 	@touch $@ .venv/.runtime
+
+.venv/.bench: .venv/.everything
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,test,check,bench]'
+	@touch $@

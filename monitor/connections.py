@@ -5,17 +5,19 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import httpx
 from pydantic import SecretStr
 
-from alerts.notify.alertmanager import Alertmanager
-from alerts.notify.target import Target
-from alerts.notify.webhook import Webhook
 from monitor.settings import Settings, SettingsError
 from streams.kafka.settings import KafkaSettings
 from streams.state import redis_client as redis
 from streams.state.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    import httpx
+
+    from alerts.notify.target import Target
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +64,11 @@ async def redis_client(settings: Settings) -> AsyncIterator[redis.Client]:
         await client.aclose()
 
 
-def notified(settings: Settings, client: httpx.AsyncClient) -> list[Target]:
+def notified(settings: Settings, client: "httpx.AsyncClient") -> "list[Target]":
     """Who hears of alerts."""
+    from alerts.notify.alertmanager import Alertmanager
+    from alerts.notify.webhook import Webhook
+
     page = settings.public_url or ""
     targets: list[Target] = []
     if settings.webhook_url:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from monitor.failures import AddressTaken
 
@@ -40,7 +40,7 @@ def host_names(host: str, public_url: str | None) -> list[str]:
 
 
 async def serve_http(
-    app: FastAPI, listening: socket.socket, stop: asyncio.Event, closing: Callable[[], None] = _nothing
+    app: ASGIApp, listening: socket.socket, stop: asyncio.Event, closing: Callable[[], None] = _nothing
 ) -> None:
     """Answers until `stop` is set; then `closing` ends what would never end, and open requests end quickly."""
     config = uvicorn.Config(

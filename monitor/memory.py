@@ -11,7 +11,6 @@ _KEPT_BYTES, _LARGEST_IN_HEAP = 64 << 20, 32 << 20
 def settle() -> None:
     """Takes what start-up made out of the collector's sight, and lets it look less often: what a batch makes is freed by
     its counts, and each look at it would be in vain."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)
     keep_freed_memory()

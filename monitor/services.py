@@ -10,32 +10,27 @@ import time
 from collections.abc import Collection, Coroutine
 from contextlib import AsyncExitStack
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import httpx
-
-from alerts.redis_store import RedisAlertStore
-from alerts.rules import load as load_rules
-from alerts.service import AlertService
-from monitor.api import create_app
 from monitor.connections import StorePulse, kafka_settings, notified, redis_client, secret
 from monitor.lifetime import together, until
 from monitor.listen import bind, host_names, serve_http
 from monitor.memory import settle
 from monitor.pseudonyms import fingerprint, keyed
-from monitor.rule_files import in_force
 from monitor.settings import Settings
 from monitor.worker_page import Overheard, create_worker_app
 from streams.kafka.batch import Log
 from streams.kafka.worker import run_worker
 from streams.metrics.registry import catalogue
 from streams.pipeline import Pipeline
-from streams.reading.reader import Reader
 from streams.runner import PipelineSettings
 from streams.state.keys import Keys
 from streams.state.redis_client import Client, pseudonym_key
 from streams.state.redis_store import RedisStore
 from streams.windows.partition import Policy
+
+if TYPE_CHECKING:
+    from streams.reading.reader import Reader
 
 Part = Coroutine[Any, Any, None]
 Role = Literal["serve", "worker"]
@@ -69,7 +64,16 @@ def listening(settings: Settings, roles: Collection[Role], stack: AsyncExitStack
 async def serving(
     settings: Settings, client: Client, stop: asyncio.Event, stack: AsyncExitStack, listener: socket.socket
 ) -> list[Part]:
-    """The snapshot each second, the alerts on it, and HTTP."""
+    """The snapshot each second, the alerts on it, and HTTP. A worker, which must be quick to start, loads nothing of it."""
+    import httpx
+
+    from alerts.redis_store import RedisAlertStore
+    from alerts.rules import load as load_rules
+    from alerts.service import AlertService
+    from monitor.api import create_app
+    from monitor.rule_files import in_force
+    from streams.reading.reader import Reader
+
     prefix = settings.redis_prefix
     reader = Reader(RedisStore(client, prefix), catalogue(), settings.topic_prefix, settings.shown_values)
     rules = load_rules(in_force(settings.rules_file), catalogue().figures)
@@ -86,7 +90,7 @@ async def serving(
     return [until(stop, reading(reader)), alerts.run(stop), serve_http(app, listener, stop, app.state.live.close)]
 
 
-async def reading(reader: Reader) -> None:
+async def reading(reader: "Reader") -> None:
     """A snapshot each second; a slow one is followed at once, never caught up with."""
     while True:
         begun = time.monotonic()

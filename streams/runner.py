@@ -77,7 +77,7 @@ class Runner:
         self._stands_still = ""  # why nothing more is applied before a restart
         self._careful_until = 0  # below this offset records are applied one by one, to find the one that cannot be
         self._problem = ""
-        self._checkpointed = clock()
+        self._checkpointed = self._not_before = clock()  # that all is written; the next write
         self._seconds, self._bytes = 0.0, 0
 
     @property
@@ -121,7 +121,7 @@ class Runner:
         return self._pending[-1].offset + 1 if self._pending else ledger.partition.next
 
     def _due(self) -> bool:
-        return self._clock() >= self._checkpointed + self._settings.checkpoint_seconds
+        return self._clock() >= self._not_before
 
     async def _apply(self, ledger: Ledger, least: int = 1) -> bool:
         """Applies what is pending while there are `least` records; False when it had to start again from the hash."""
@@ -173,6 +173,7 @@ class Runner:
         self._checkpointed = self._clock()
         if not ledger.due:
             return
+        self._not_before = self._checkpointed + self._settings.checkpoint_seconds
         if not await self._same_log(ledger):  # asked after all that is in memory was read, so all of it is of that log
             await self._start_again()
             return
@@ -187,6 +188,7 @@ class Runner:
             await self._start_again()
             return
         self._checkpointed = self._clock()
+        self._not_before = self._checkpointed + self._settings.checkpoint_seconds
         self._seconds, self._bytes = self._checkpointed - began, sum(map(len, taken.fields.values()))
         if taken.obsolete:
             await self._until_available("deleting", lambda: self._forget(taken))

@@ -79,7 +79,10 @@ def build_app(settings: KafkaSettings, data_directory: str) -> Any:
 def add_agents(
     app: Any, topics: Sequence[str], feed: Callable[[Batch], Awaitable[None]], failed: Callable[[Exception], None]
 ) -> None:
-    """One agent a topic gives its batches to `feed`. What that raises goes to `failed`, and the agent stands still."""
+    """One agent a topic gives its batches to `feed`. What that raises goes to `failed`, and the agent stands still.
+
+    `app.agent` would do the same, and look through all of the program's source files for each of them.
+    """
 
     async def agent(stream: Any) -> None:
         async for event in stream.events():
@@ -90,7 +93,8 @@ def add_agents(
                 await asyncio.Event().wait()
 
     for topic in topics:
-        app.agent(app.topic(topic, schema=BatchSchema()), name=f"feed-{topic}", concurrency=1)(agent)
+        name, channel = f"feed-{topic}", app.topic(topic, schema=BatchSchema())
+        app.agents[name] = app.conf.Agent(agent, app=app, name=name, channel=channel)
 
 
 def _credentials(settings: KafkaSettings) -> Any:

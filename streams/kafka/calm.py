@@ -1,15 +1,15 @@
-"""aiokafka says that a broker is away some fifty times a second; once in a while is enough."""
+"""That a broker is away is said many times a second, by aiokafka and by each call that waits; once in a while is enough."""
 
 import logging
 import time
 from collections.abc import Callable
 
 SECONDS = 30.0
-LIBRARIES = ("aiokafka", "faust", "mode")
+RESTLESS = ("aiokafka.", "faust.", "mode.", "streams.kafka.log.")  # and what is below them
 
 
 class Calm(logging.Filter):
-    """For a handler: lets each kind of message of these libraries through once per half minute."""
+    """For a handler: lets each kind of message of these loggers through once per half minute."""
 
     def __init__(self, seconds: float = SECONDS, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -17,7 +17,7 @@ class Calm(logging.Filter):
         self._said: dict[tuple[str, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name.partition(".")[0] not in LIBRARIES:
+        if not f"{record.name}.".startswith(RESTLESS):
             return True
         kind, now = (record.name, str(record.msg)), self._clock()
         if now - self._said.get(kind, float("-inf")) < self._seconds:

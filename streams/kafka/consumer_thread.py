@@ -13,9 +13,11 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service
+from mode.threads import MethodQueue, QueuedMethod
 
 from streams.kafka.batch import Batch
 from streams.kafka.chain import Chain
+from streams.kafka.pause import pause_between_questions
 from streams.state.keys import PartitionId
 
 log = logging.getLogger(__name__)
@@ -34,18 +36,28 @@ if version("aiokafka").startswith("0.14."):
     PartitionRecords._consumer_record = _as_it_is  # noqa: SLF001
 
 
+class Calls(MethodQueue):
+    """What the main thread asks of this one. Stock Faust has two workers for it, and the fetch keeps one: everything else
+    would wait in line for answers of brokers that are slow, or away."""
+
+    def _queue_put(self, call: QueuedMethod) -> None:
+        self.add_future(self._process_enqueued(call))
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """What other threads may call says so."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.chain = Chain()
+        self._method_queue = Calls(num_workers=0, loop=self.thread_loop, beacon=self.beacon)
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_min_bytes = transport.settings.fetch_min_bytes  # noqa: SLF001 - Faust has no setting for it
         consumer._fetch_max_wait_ms = transport.settings.fetch_max_wait_ms  # noqa: SLF001
         consumer._isolation_level = "read_committed"  # noqa: SLF001
+        pause_between_questions(consumer._client)  # noqa: SLF001
         return consumer
 
     async def on_thread_stop(self) -> None:

@@ -96,8 +96,8 @@ class Worker:
         while tasks and not stopping.done():
             done, tasks = await asyncio.wait({*tasks, stopping}, return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stopping}:
-                if isinstance(task.exception(), RuntimeError) and self._app.crashed:
-                    raise self._crash()  # the task met the loop of a thread that had ended with the app
+                if self._app.crashed and (task.cancelled() or isinstance(task.exception(), RuntimeError)):
+                    raise self._crash()  # the task met the loop of a thread that ended with the app
                 task.result()
             tasks -= {stopping}
 

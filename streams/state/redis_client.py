@@ -17,6 +17,9 @@ Client: TypeAlias = Redis | RedisCluster
 
 TIMEOUT_SECONDS = 5.0
 RETRIES = 3  # a flicker only; callers wait and repeat on their own. Every command sent is safe to repeat
+# As good as no limit: redis-py opens one for each call that is under way and by itself refuses the 101st, a worker makes a call
+# a partition. To stand in line for a few is no way out: when Redis hangs, who comes late hears of it minutes after the first.
+CONNECTIONS = 10_000
 OLDEST_TRUSTED_MAJOR = 7
 
 
@@ -42,6 +45,7 @@ def connect(
         "username": username,
         "password": password,
         "decode_responses": False,
+        "max_connections": CONNECTIONS,
         "socket_timeout": TIMEOUT_SECONDS,
         "socket_connect_timeout": TIMEOUT_SECONDS,
         "retry": Retry(ExponentialWithJitterBackoff(base=0.01, cap=1), RETRIES),
@@ -53,7 +57,8 @@ def connect(
 def _client(scheme: str, rest: str, options: dict[str, Any]) -> Client:
     try:
         if scheme.endswith("+cluster"):
-            return RedisCluster.from_url(f"{scheme.removesuffix('+cluster')}://{rest}", **options)
+            # A slot that moved is learnt by itself. Otherwise each fifth one closes all connections, and others are using them.
+            return RedisCluster.from_url(f"{scheme.removesuffix('+cluster')}://{rest}", reinitialize_steps=0, **options)
         # A primary that became a replica keeps its connections: a retry drops this one and asks for the address again.
         return Redis.from_url(f"{scheme}://{rest}", retry_on_error=[ReadOnlyError], **options)
     except (ValueError, RedisClusterException):

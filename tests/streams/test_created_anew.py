@@ -123,6 +123,7 @@ async def test_a_zombie_of_the_old_log_cannot_write_where_the_new_one_has_come_t
     zombie = build(store, log, "zombie", clock)
     await zombie.positions([PAGES])
     await zombie.tick()
+    clock.now = -1.0  # its next write is not due yet
     log.records[PAGES] += pages(10, at=20, first=20)
     held = log.fetch(PAGES, 10)
     assert held

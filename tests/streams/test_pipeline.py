@@ -153,6 +153,30 @@ async def test_a_rollback_of_the_store_is_noticed_without_a_new_record() -> None
     assert store.hashes[PAGES][b"_next"] == b"20"
 
 
+async def test_what_comes_after_a_pause_is_written_at_once() -> None:
+    """The interval is one between two writes: neither a worker that begins nor a quiet partition waits for it."""
+    store, log, clock = MemoryStore(), FakeLog({PAGES: [page(i, i) for i in range(3)]}), Ticks(0)
+    pipeline = build(store, log, clock=clock)
+
+    async def feed_one() -> bytes:
+        batch = log.fetch(PAGES, 1)
+        assert batch
+        await pipeline.feed(batch)
+        await pipeline.tick()
+        return store.hashes[PAGES][b"_next"]
+
+    await pipeline.positions([PAGES])
+    await pipeline.tick()
+    assert await feed_one() == b"1"
+    assert await feed_one() == b"1"
+    clock.now += 0.5
+    await pipeline.tick()
+    assert store.hashes[PAGES][b"_next"] == b"2"
+    clock.now += 0.5
+    await pipeline.tick()
+    assert await feed_one() == b"3"
+
+
 async def test_dead_letters_are_written_before_the_checkpoint() -> None:
     """A refused record is in the dead-letter topic when its offset is passed."""
     store, log = MemoryStore(), FakeLog({PAGES: [page(0), Raw(1, START, None), Raw(2, START, b"\xff")]})

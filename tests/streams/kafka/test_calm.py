@@ -5,8 +5,8 @@ import logging
 from streams.kafka.calm import Calm
 
 
-def test_a_library_is_heard_once_in_a_while_and_our_own_code_always() -> None:
-    """Each kind of message has its own half minute; arguments make no new kind."""
+def test_what_repeats_itself_is_heard_once_in_a_while_and_all_else_always() -> None:
+    """Each kind of message of a library, and of what waits for Kafka, has its half minute; arguments make no new kind."""
     now = 0.0
     calm = Calm(30, lambda: now)
 
@@ -17,6 +17,8 @@ def test_a_library_is_heard_once_in_a_while_and_our_own_code_always() -> None:
     assert not heard("aiokafka.client", "no node %s", 2)
     assert heard("aiokafka.client", "no metadata")
     assert heard("aiokafkaesque", "no node %s", 1)
-    assert all(heard("streams.kafka.log", "again") for _ in range(3))
+    assert heard("streams.kafka.log", "%s failed, trying again", "reading a topic's id")
+    assert not heard("streams.kafka.log", "%s failed, trying again", "reading the bounds of a log")
+    assert all(heard("streams.runner", "again") for _ in range(3))
     now = 30.0
     assert heard("aiokafka.client", "no node %s", 1)

@@ -1,5 +1,6 @@
 """What every store promises, held against memory and every kind of Redis there is: alone, as a cluster, the oldest version."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
 from copy import deepcopy
@@ -130,6 +131,15 @@ async def test_partitions_are_apart(bench: Bench) -> None:
     assert await bench.store.next_offsets([PAGES, PartitionId("none", 0), CRASHES]) == {PAGES: 10, CRASHES: 0}
     assert await bench.store.load(CRASHES) == at(0, a=b"crashes")
     assert await bench.other.partitions() == [CRASHES, PAGES]
+
+
+async def test_hundreds_of_partitions_may_be_asked_at_once(bench: Bench) -> None:
+    """Nobody is refused because others ask too: a worker may hold any number of partitions, and so may a node of a cluster."""
+    many = [PartitionId("experience.page-load", number) for number in range(400)]
+    stored = await asyncio.gather(*(bench.store.checkpoint(partition, None, at(partition.number)) for partition in many))
+    assert stored == [partition.number for partition in many]
+    read = await asyncio.gather(*(bench.other.read(partition, [b"_next"]) for partition in many))
+    assert read == [[b"%d" % partition.number] for partition in many]
 
 
 async def test_repeating_after_a_lost_reply_changes_nothing(bench: Bench) -> None:
