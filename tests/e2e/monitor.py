@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,6 +69,8 @@ class Scrape:
 class Process(Service):
     """A role of `xmon`. It has no environment but the given one, and its port answers `/healthz`."""
 
+    program: Sequence[str] = (str(XMON),)
+
     def __init__(self, directory: Path, role: str, settings: Settings) -> None:
         self.name = role  # type: ignore[misc]
         super().__init__(directory)
@@ -77,7 +79,7 @@ class Process(Service):
         self.settings = {**settings, **port}
 
     def command(self) -> list[str]:
-        return ["env", "-i", *environment(self.settings), str(XMON), self._role]
+        return ["env", "-i", *environment(self.settings), *self.program, self._role]
 
     def ready(self) -> bool:
         try:

@@ -1,10 +1,15 @@
-"""`make faults`: seeds one after the other, some at the same time; a table of how long everything took to recover.
+"""`make faults`: the long forms of the simulator and of the scenarios; then seeds of real faults, some at the same time, and a
+table of how long everything took to recover. Fails when any of it does.
 
 Each seed has its own Kafka and Redis, its own order of all faults, and then some pairs at once. Settings from the environment:
 
-XMON_FAULTS_SEEDS=20, XMON_FAULTS_FIRST_SEED=1, XMON_FAULTS_AT_ONCE=3
+XMON_FAULT_SEEDS=5000             of the simulator
+XMON_SCENARIOS_LONG=1             0: the scenarios in their short form
+XMON_FAULTS_SEEDS=20              of real faults
+XMON_FAULTS_FIRST_SEED=1
+XMON_FAULTS_AT_ONCE=3
 XMON_FAULTS_EVENTS=300000         published by each seed
-XMON_FAULTS_ONLY="redis cut"      these alone, separated by commas; pairs with a + between
+XMON_FAULTS_ONLY="redis cut"      these alone, separated by commas; pairs with a + between; neither simulator nor scenarios
 XMON_FAULTS_PAIRS=4               at the same time, in each seed
 XMON_FAULTS_AWAY_SECONDS=180      the long outage of Kafka
 XMON_FAULTS_FROZEN_SECONDS=40     Redis
@@ -14,16 +19,21 @@ What was measured is in .cache/faults/recoveries.jsonl; the logs of a seed that 
 
 import json
 import multiprocessing
+import os
 import statistics
+import subprocess
 import sys
 import time
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
+from pathlib import Path
 
 from tests.faults.faults import Recovery
 from tests.faults.long_form import CACHE, Outcome, number, run
+
+LONG_FORMS = {"REQUIRE_REAL": "1", "XMON_FAULT_SEEDS": "5000", "XMON_SCENARIOS_LONG": "1"}
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
@@ -41,8 +51,15 @@ def table(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
+def long_forms() -> bool:
+    """Whether simulator and scenarios pass."""
+    tests = [Path(__file__).with_name(name) for name in ("test_simulator.py", "test_real_scenarios.py")]
+    return subprocess.run([sys.executable, "-m", "pytest", *tests], env=LONG_FORMS | os.environ, check=False).returncode == 0
+
+
 def main() -> int:
     CACHE.mkdir(parents=True, exist_ok=True)
+    passed = "XMON_FAULTS_ONLY" in os.environ or long_forms()
     first, began, outcomes = number("FIRST_SEED", 1), time.monotonic(), []
     context = multiprocessing.get_context("spawn")
     with (
@@ -57,7 +74,8 @@ def main() -> int:
     failed = [outcome.seed for outcome in outcomes if outcome.differences]
     sys.stdout.write(f"\n{table(outcomes)}\n\n{len(outcomes)} seeds in {(time.monotonic() - began) / 60:.0f} min; ")
     sys.stdout.write(f"seeds with differences: {failed}\n" if failed else "nothing differs\n")
-    return 1 if failed else 0
+    sys.stdout.write("" if passed else "simulator or scenarios failed: see above\n")
+    return 0 if passed and not failed else 1
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -75,6 +76,8 @@ class Log:
                 if time.monotonic() > deadline:
                     raise
             time.sleep(0.1)
+            with suppress(KafkaException):  # a topic that a starting broker did not know yet is not asked for again otherwise
+                self._consumer.list_topics(timeout=10)
 
     def _read(self, starts: Mapping[Place, int], ends: Mapping[Place, int]) -> Iterator[Any]:
         """All messages until each place has come to its end."""
@@ -82,7 +85,7 @@ class Log:
         unread, deadline = set(starts), time.monotonic() + PATIENCE_SECONDS
         while unread:
             assert time.monotonic() < deadline, f"could not be read to the end: {unread}"
-            for message in self._consumer.consume(2000, timeout=0.05):
+            for message in self._consumer.consume(2000, timeout=0.005):
                 place = (message.topic(), message.partition())
                 if message.error() is None:
                     deadline = time.monotonic() + PATIENCE_SECONDS

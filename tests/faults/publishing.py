@@ -41,9 +41,19 @@ class Publishing:
     out while faults take their time. At the end the rest comes at once.
     """
 
-    def __init__(self, site: Site, events: Iterator[Sent], count: int, seconds: float, in_transactions: float = 0.0) -> None:
+    def __init__(
+        self,
+        site: Site,
+        events: Iterator[Sent],
+        count: int,
+        seconds: float,
+        *,
+        in_transactions: float = 0.0,
+        idempotent: bool = True,
+    ) -> None:
         settings = {**SETTINGS, "bootstrap.servers": site.kafka.bootstrap}
-        self._producer = Producer({**settings, "enable.idempotence": True, "message.timeout.ms": int(PATIENCE_SECONDS * 1000)})
+        patience = {"message.timeout.ms": int(PATIENCE_SECONDS * 1000)}
+        self._producer = Producer({**settings, **patience, "enable.idempotence": idempotent})
         name = f"{site.monitor.topic_prefix}producer"
         self.transactions = Transactions(settings, name, random.Random(count)) if in_transactions else None
         self._share = in_transactions  # of keys

@@ -4,6 +4,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -57,13 +58,15 @@ class Site:
         return self.serves[0]
 
     def start(self, workers: int, serves: int = 1) -> None:
-        self.serves += [self.monitor.start("serve", XMON_EXPOSED_WINDOWS="none") for _ in range(serves)]
-        for _ in range(workers):
-            self.join()
+        """All at the same time."""
+        self.serves += [self.monitor.process("serve", XMON_EXPOSED_WINDOWS="none") for _ in range(serves)]
+        self.workers += [self._worker() for _ in range(workers)]
+        with ThreadPoolExecutor() as together:
+            list(together.map(Process.start, [*self.serves, *self.workers]))
 
     def join(self) -> None:
         """One worker more."""
-        self.workers.append(self._new_worker())
+        self.workers.append(self._worker().start())
 
     def revive(self) -> None:
         """What ended is started again, as every supervisor does."""
@@ -72,11 +75,11 @@ class Site:
                 if worker._process is not None:
                     self.ended[worker._process.returncode] += 1
                     worker.kill9()
-                self.workers[place] = self._new_worker()
+                self.workers[place] = self._worker().start()
 
-    def _new_worker(self) -> Process:
+    def _worker(self) -> Process:
         way = {"XMON_REDIS_URL": f"redis://{HOST}:{self.wire.port}"} if self.wire else {}
-        return self.monitor.process("worker", **way).start()
+        return self.monitor.process("worker", **way)
 
     # -- looking
 

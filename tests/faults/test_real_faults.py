@@ -1,8 +1,8 @@
 """Processes that are killed, frozen and replaced while events come: at the end every figure everywhere is the oracle's.
 
-The long form is `make faults`: all faults, alone and two at once, in 20 seeds of 300,000 events. Its settings, all from the
-environment, are in `tests/faults/__main__.py`; `XMON_FAULTS_SEEDS=1 XMON_FAULTS_EVENTS=40000 XMON_FAULTS_AWAY_SECONDS=15
-XMON_FAULTS_FROZEN_SECONDS=8` takes about five minutes.
+The long form is a part of `make faults`: all faults, alone and two at once, in 20 seeds of 300,000 events. Its settings are in
+`tests/faults/__main__.py`; `XMON_FAULTS_SEEDS=1 XMON_FAULTS_EVENTS=40000 XMON_FAULTS_AWAY_SECONDS=15
+XMON_FAULTS_FROZEN_SECONDS=8` takes about five minutes, after those of simulator and scenarios.
 """
 
 import random

@@ -1,6 +1,6 @@
 """Whatever happens to commands, workers, Redis and the log: the hash and the readers end with what the oracle counts.
 
-The long form: `make faults` with XMON_FAULT_SEEDS=5000 in the environment.
+The long form is a part of `make faults`: XMON_FAULT_SEEDS=5000.
 """
 
 import os
