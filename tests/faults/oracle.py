@@ -173,9 +173,9 @@ class Oracle:
             "live": self.contacts.live(self.names) if self.family == "contact" else {},
         }
 
-    def lifetime(self) -> Cells:
+    def lifetime(self) -> Counter[tuple[Series, Column]]:
         """Everything ever counted that is never forgotten: counters, histograms and sums."""
-        found: Cells = Counter(self.totals)
+        found = Counter(self.totals)
         for cells in self.panes.values():
             for (series, column), amount in cells.items():
                 if column[1] not in ("bucket", "register"):

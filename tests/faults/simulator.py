@@ -6,6 +6,7 @@ So what the store does in several commands may end after any of them, and be ove
 """
 
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,15 +28,16 @@ from tests.faults import judge
 from tests.faults.actors import Killed, Wire, Worker
 from tests.faults.fake_redis import FakeRedis
 from tests.faults.generator import FAMILIES, Generator, logs, with_holes
-from tests.streams.records import START
+from tests.streams.records import START, Raw
 
 TOPIC_PREFIX = "experience."
 CATALOGUES = {family.name: Catalogue((family,)) for family in catalogue().families}
 RECORDS, STEP_MS = 20, 30_000  # ten minutes of event time: minutes are folded, panes deleted
 STEPS = 40
+PUBLISHED = (*[0] * 6, 7)  # so many records at a step: workers come to the end of the log, and later there is more
 SHARES = {"lost": 0.03, "reply lost": 0.04, "late": 0.06, "killed": 0.02, "others": 0.10, "fall back": 0.015}
 READS = ("HGET", "HGETALL", "HMGET", "MGET", "SMEMBERS")
-LOSING = 0.15  # of the seeds: retention overtakes the workers, and then Redis never falls back
+LOSING = 0.3  # of the seeds: retention overtakes the workers
 LOOKS = 0.1  # of what happens: a reader looks
 MOST_CALM = 400  # turns in which the end must be reached
 
@@ -59,6 +61,7 @@ class World:
     _dumps: list[dict[bytes, bytes | None]] = field(default_factory=list)
     _calling: list[object] = field(default_factory=list)  # whose call is under way, the innermost last
     _wrong: list[str] = field(default_factory=list)  # what was seen on the way
+    highest: Counter[Any] = field(default_factory=Counter)  # what the reader has seen of each counter
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
@@ -66,7 +69,8 @@ class World:
         self.catalogue = CATALOGUES[self.family]
         self.policy = Policy(max_values=self.rng.choice([1, 2]), max_scopes=self.rng.choice([1, 1, 2]))
         generator = Generator(self.seed, (self.family,), step_ms=STEP_MS, sessions=12, late=0.05, duplicates=0.06, bad=0.03)
-        self.records = with_holes(logs(generator, RECORDS)[self.family, 0], self.rng)
+        self._coming = with_holes(logs(generator, RECORDS)[self.family, 0], self.rng)
+        self.records: list[Raw] = []
         self.partition = PartitionId(TOPIC_PREFIX + self.family, 0)
         self.starts = {self.partition: 0}
         self.losing = self.rng.random() < self.losing
@@ -110,6 +114,7 @@ class World:
     async def step(self) -> None:
         """Something happens to somebody who has no call under way."""
         rng = self.rng
+        self._publish(rng.choice(PUBLISHED))
         chance = rng.random()
         others = [worker for worker in self.workers if worker not in self._calling]
         if chance < 0.06 and self._late:
@@ -130,6 +135,7 @@ class World:
 
     async def _end(self) -> None:
         """A worker alone, without faults but for what is still under way, until everything is stored."""
+        self._publish(RECORDS)
         self.calm = True
         await self._alone(Worker(self, -1))
         await self._until_done(fall_back=True)
@@ -156,6 +162,10 @@ class World:
 
     # -- what the world does
 
+    def _publish(self, count: int) -> None:
+        self.records += self._coming[:count]
+        del self._coming[:count]
+
     async def call(self, who: object, name: str, do: Callable[[], Awaitable[Any]]) -> Any:
         """One command, and what becomes of it."""
         fate = self._fate(who, name)
@@ -174,7 +184,7 @@ class World:
         if fate in ("lost", "late"):
             raise Disconnected(fate)
         answer = await do()
-        if name not in READS and not self.losing and self.rng.random() < 0.4:
+        if name not in READS and self.rng.random() < 0.4:
             await self._remember()
         if fate == "reply lost":
             raise Disconnected(fate)
@@ -218,10 +228,10 @@ class World:
             await pipeline.execute()
 
     def _age(self) -> None:
-        """Retention takes the oldest records, once; workers that hold them live on."""
-        if self.losing and not self.start:
+        """Retention takes all but the last records; workers that hold them live on. Once: how many a state lost says which."""
+        if self.losing and not self.start and self.records:
             self.faults.append("aged")
-            self.starts[self.partition] = self.rng.choice(self.records[:-1]).offset
+            self.starts[self.partition] = self.rng.choice(self.records[-4:]).offset
 
 
 async def _unanswered(do: Callable[[], Awaitable[object]]) -> None:

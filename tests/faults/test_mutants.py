@@ -185,6 +185,18 @@ async def test_totals_that_are_merged_twice_after_an_unknown_outcome(monkeypatch
     await caught()
 
 
+async def test_a_loss_that_is_no_branch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has read what the log lost, and who went on without, meet at one offset: were it one position too, they would mix."""
+    monkeypatch.setattr("streams.windows.storage.branched", lambda _, offset: offset)
+    await caught(losing=1.0)
+
+
+async def test_a_loss_that_nobody_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that goes on at the start of the log and says nothing hides that records are missing."""
+    monkeypatch.setattr(Ledger, "lose", Ledger.begin)
+    await caught(losing=1.0)
+
+
 async def test_dead_letters_after_the_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that is killed between the two has passed a record that nobody will find again."""
     checkpoint, send = Runner._checkpoint, FakeLog.dead_letters

@@ -1,5 +1,7 @@
 """Records published in Kafka transactions, some of which are aborted and then repeated."""
 
+import itertools
+import math
 import queue
 import random
 import threading
@@ -11,6 +13,7 @@ from confluent_kafka import KafkaException, Producer
 LARGEST, LONGEST_SECONDS = 100, 0.3  # of a transaction
 ABORTED = 0.2
 TIMEOUT_SECONDS = 10.0
+ABORT_ATTEMPTS = 3  # some of which follow the death of a broker go on for ever; a new producer of the same name ends them
 Record = dict[str, Any]  # arguments of `produce`
 
 
@@ -76,7 +79,7 @@ class Transactions:
             if not error.args[0].txn_requires_abort():
                 self.unsure += records
                 raise error
-            _insist(self._producer.abort_transaction)
+            _insist(self._producer.abort_transaction, ABORT_ATTEMPTS)
         except KafkaException:
             self._begin_anew()
 
@@ -86,13 +89,13 @@ class Transactions:
         _insist(self._producer.init_transactions)
 
 
-def _insist(call: Callable[[float], None]) -> None:
+def _insist(call: Callable[[float], None], attempts: float = math.inf) -> None:
     """Repeats a call whose outcome is not known, until it is."""
-    while True:
+    for attempt in itertools.count(1):
         try:
             call(TIMEOUT_SECONDS)
         except KafkaException as error:
-            if not error.args[0].retriable():
+            if attempt >= attempts or not error.args[0].retriable():
                 raise
         else:
             return

@@ -17,6 +17,7 @@ from streams.state.errors import StoreUnavailable
 from streams.state.keys import PartitionId
 from streams.state.memory_store import MemoryStore
 from streams.windows.partition import Partition
+from streams.windows.position import offset_of
 from streams.windows.uniques import hash64
 from tests.streams.fakes import FakeLog, drain
 from tests.streams.records import START, Raw, page
@@ -136,8 +137,40 @@ async def test_records_the_log_no_longer_has_are_counted() -> None:
     second = build(store, log)
     await second.positions([PAGES])
     await drain(second, log)
-    assert store.hashes[PAGES][b"_next"] == b"80"
+    assert offset_of(int(store.hashes[PAGES][b"_next"])) == 80
     assert b'"offsets_lost": 40' in store.hashes[PAGES][b"_meta"]
+
+
+@pytest.mark.parametrize("stored", [0, 5])
+@pytest.mark.parametrize("held", [0, 20])
+async def test_who_knows_other_records_than_the_store_is_refused_at_the_same_offset(stored: int, held: int) -> None:
+    """The log loses records that one worker has taken, or knows to be lost, and of which another has never heard."""
+    store, log, clock = MemoryStore(), FakeLog({PAGES: [page(i, i) for i in range(stored)]}), Ticks(step=0)
+    await drain(await joined(store, log), log)
+    log.records[PAGES] += [page(i, i) for i in range(stored, 20)]
+    zombie_log = FakeLog(log.records)
+    zombie = await joined(store, zombie_log, clock)
+    await zombie.tick()
+    clock.now = -1.0  # its next write is not due yet
+    if batch := zombie_log.fetch(PAGES, held):
+        await zombie.feed(batch)
+    log.starts[PAGES] = zombie_log.starts[PAGES] = 15
+    await drain(await joined(store, log), log)
+    clock.now = 0.0
+    await drain(zombie, zombie_log)
+    log.records[PAGES] += [page(i, i) for i in range(20, 25)]
+    clock.step = 0.3
+    await drain(zombie, zombie_log)
+    lost = {"offsets_lost": 10} if stored else {}
+    assert json.loads(store.hashes[PAGES][b"_meta"])["counts"] == {**lost, "records": stored + 10}
+
+
+async def joined(store: MemoryStore, log: FakeLog, clock: Ticks | None = None) -> Pipeline:
+    """A worker that has just been given the partition."""
+    pipeline = build(store, log, clock=clock)
+    for partition, offset in (await pipeline.positions([PAGES])).items():
+        await log.seek(partition, offset)
+    return pipeline
 
 
 async def test_a_rollback_of_the_store_is_noticed_without_a_new_record() -> None:

@@ -7,39 +7,42 @@ from streams.reset import Found, Stored
 from streams.state.keys import PartitionId
 from streams.state.memory_store import MemoryStore
 from streams.status import PartitionStatus, WorkerStatus
-from streams.windows.position import LOG, in_next_log, offset_of
+from streams.windows.position import LOG, branched, offset_of
 
 PAGES = [PartitionId("experience.page-load", number) for number in range(3)]
 
 
 @pytest.mark.parametrize(
-    ("log", "found", "bounds", "position"),
+    ("log", "found", "bounds", "offset"),
     [
         ("a", "a", (0, 500), None),
         ("a", "a", (700, 900), None),  # retention: the worker counts the loss
-        ("a", "b", (0, 200), LOG),
-        ("a", "b", (0, 500), LOG),
-        ("a", "b", (30, 9000), LOG + 30),
-        ("a", "b", (0, 0), LOG),
-        ("a", "a", (0, 200), LOG + 200),  # it lost its end: what is left was counted
-        ("", "b", (0, 200), LOG),
+        ("a", "b", (0, 200), 0),
+        ("a", "b", (0, 500), 0),
+        ("a", "b", (30, 9000), 30),
+        ("a", "b", (0, 0), 0),
+        ("a", "a", (0, 200), 200),  # it lost its end: what is left was counted
+        ("", "b", (0, 200), 0),
         ("", "b", (0, 900), None),
-        ("a", "", (20, 200), LOG + 20),
+        ("a", "", (20, 200), 20),
         ("a", "", (0, 900), None),
     ],
 )
-def test_where_a_partition_goes_on(log: str, found: str, bounds: tuple[int, int], position: int | None) -> None:
+def test_where_a_partition_goes_on(log: str, found: str, bounds: tuple[int, int], offset: int | None) -> None:
     """A new log from its start, the same log where it ends, and not at all where it is the one that was counted."""
     move = reset.move(Stored(PAGES[0], 500, log, ""), Found(found, {0: bounds}))
-    assert (move and move.position) == position
+    assert (move and (move.offset, move.position > LOG)) == (None if offset is None else (offset, True))
 
 
-def test_every_log_has_positions_of_its_own() -> None:
-    """However often a topic is created anew, offsets come back and positions never do."""
-    second = in_next_log(500, 0)
-    third = in_next_log(second + 500, 7)
-    assert [offset_of(position) for position in (500, second, second + 500, third)] == [500, 0, 500, 7]
-    assert 500 < second < second + 500 < third
+def test_states_that_left_out_other_records_have_no_position_in_common() -> None:
+    """Offsets come back and positions do not: where it left, where it goes on and in which log make the branch."""
+    second = branched(500, 0, "b")
+    ways = [(500, 0, "b"), (499, 0, "b"), (500, 7, "b"), (500, 0, "c"), (second, 0, "b"), (second + 500, 7, "c")]
+    positions = [branched(*way) for way in ways]
+    assert [offset_of(position) for position in positions] == [offset for _, offset, _ in ways]
+    assert len({position // LOG for position in [500, *positions]}) == 7
+    assert all(position < 1 << 63 for position in positions)
+    assert positions == [branched(*way) for way in ways]
 
 
 async def test_what_is_stored_of_a_topic_and_who_counts_it() -> None:
@@ -70,4 +73,4 @@ async def test_a_partition_that_was_written_to_meanwhile_is_left_as_it_is() -> N
     assert not await reset.go_on(store, move)
     store.hashes[PAGES[0]][b"_next"] = b"7"
     assert [await reset.go_on(store, move) for _ in range(2)] == [True, True]
-    assert store.hashes[PAGES[0]] == {b"_next": b"%d" % LOG, b"_log": b"b", b"l:0": b"totals"}
+    assert store.hashes[PAGES[0]] == {b"_next": b"%d" % branched(7, 0, "b"), b"_log": b"b", b"l:0": b"totals"}
