@@ -1,57 +1,83 @@
-"""Measures this machine: the worker beside a bare consumer, in one run, so that the ratio can be trusted where times cannot.
+"""Measures this machine: `make bench`, or the parts that are named.
 
-python -m benchmarks [--events 1000000] [--rounds 3]
+python -m benchmarks [speed] [latency] [growth] [memory] [serving] [moves] [--small]
+
+What was measured goes to .cache/bench/, and from there into docs/performance.md.
 """
 
 import argparse
+import json
 import logging
-import os
-import statistics
+import signal
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.throughput import Load, bare, monitored, publish
-from benchmarks.webhook import alert_delays
+from benchmarks import machine, report
+from benchmarks.arena import FULL, SMALL, Arena, Scale
+from benchmarks.markdown import TARGET_HEAD, markdown
+from benchmarks.parts import PARTS
 from tests.services.kafka import KafkaServer
 from tests.services.redis import RedisServer
+from tests.services.service import Missing
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when all was measured, whatever it was."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; none: all")
+    parser.add_argument("--small", action="store_true", help="a try of a minute: no peers, no figure that is worth anything")
+    options = parser.parse_args(arguments)
+    if unknown := [name for name in options.parts if name not in PARTS]:
+        parser.error(f"there is no part {unknown[0]}: {', '.join(PARTS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and what was started ends too
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a coordinator that is not ready yet is no news
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--events", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--alerts", type=int, default=20, help="alerts whose delay is measured; 0: none")
-    options = parser.parse_args()
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before, Python {sys.version.split()[0]}")
-    with tempfile.TemporaryDirectory() as folder:
-        kafka, redis = KafkaServer(Path(folder, "kafka")), RedisServer(Path(folder, "redis"), appendonly=True)
+    scale, cache = (SMALL, report.CACHE / "bench-small") if options.small else (FULL, report.CACHE / "bench")
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache, prefix="run-") as folder:
+        try:
+            kafka = KafkaServer(Path(folder, "kafka"))
+            redis = RedisServer(Path(folder, "redis"), appendonly=True)
+        except Missing as missing:
+            print(f"nothing can be measured: {missing}", file=sys.stderr)
+            return 1
         with kafka, redis:
-            throughput(Load(kafka.bootstrap, redis.url, options.events), options.rounds)
-            if options.alerts:
-                latency(kafka.bootstrap, redis.url, options.alerts)
+            for name in options.parts or PARTS:
+                run(name, Arena(kafka, redis, Path(folder)), scale, cache)
+    if not options.small:
+        report.write_performance()
+    return 0
 
 
-def throughput(load: Load, rounds: int) -> None:
-    """Prints both rates of each round and the median of their ratios."""
-    size = publish(load)
-    print(f"{load.events:,} page loads of {size} bytes on {load.partitions} partitions, a real broker, one process each")
-    ratios = []
-    for number in range(1, rounds + 1):
-        plain, ours = bare(load), monitored(load, number)
-        ratios.append(ours.rate / plain.rate)
-        print(f"  round {number}: bare getmany + orjson + dict {plain}")
-        print(f"           xmon worker, checkpoints to Redis {ours}   ratio {ratios[-1]:.2f}", flush=True)
-    print(f"ratio of rates, median of {rounds}: {statistics.median(ratios):.2f}")
-
-
-def latency(bootstrap: str, redis_url: str, count: int) -> None:
-    """Prints how long it takes from the event that crosses a limit to the webhook call."""
-    delays = sorted(alert_delays(bootstrap, redis_url, count))
-    at_95 = delays[min(len(delays) - 1, int(0.95 * len(delays)))]
-    print(f"event to webhook with `for: 0s`, {len(delays)} alerts: median {statistics.median(delays):.2f} s, p95 {at_95:.2f} s")
+def run(name: str, arena: Arena, scale: Scale, cache: Path) -> None:
+    """Measures a part, prints its tables, and keeps its lines under what they were measured on."""
+    part, before, began = PARTS[name], machine.load(), time.monotonic()
+    print(f"\n{name}: {(part.__doc__ or '').splitlines()[0]}", flush=True)
+    found = []
+    for line in part.lines(arena, scale):
+        found.append(line)
+        print(
+            "  "
+            + "  ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in line.items()),
+            flush=True,
+        )
+    head = {
+        "date": machine.today(),
+        "minutes": (time.monotonic() - began) / 60,
+        "load_before": before,
+        "load_after": machine.load(),
+        "machine": machine.describe(arena.redis.url),
+    }
+    (cache / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (head, *found)))
+    print(f"\n{part.table(found)}\n")
+    if targets := [target.row() for target in part.targets(found)]:
+        print(f"{markdown(TARGET_HEAD, targets)}\n")
+    print(f"{head['minutes']:.1f} min, load {before} before and {head['load_after']} after", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

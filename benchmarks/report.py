@@ -7,24 +7,24 @@ between `<!-- name -->` and `<!-- /name -->`; one of which nothing was measured 
 import json
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from benchmarks import sizing
+from benchmarks.arena import Line
+from benchmarks.markdown import TARGET_HEAD, markdown
+from benchmarks.parts import PARTS
+
 ROOT = Path(__file__).parents[1]
-Line = Mapping[str, Any]
+CACHE, PICTURES = ROOT / ".cache", ROOT / "docs" / "plots"
 
 
 def measured(name: str) -> list[Line]:
     """The lines of a file under .cache; none where it is not there."""
-    file = ROOT / ".cache" / name
+    file = CACHE / name
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The first column to the left, the others to the right."""
-    rule = [":--", *("--:" for _ in head[1:])]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, rule, *rows))
 
 
 def faults(lines: Sequence[Line]) -> str:
@@ -86,14 +86,55 @@ def soak(lines: Sequence[Line]) -> str:
 
 def latest(folder: str) -> str:
     """The newest file of a folder under .cache."""
-    return max((f"{folder}/{file.name}" for file in (ROOT / ".cache" / folder).glob("*.jsonl")), default=f"{folder}/none")
+    return max((f"{folder}/{file.name}" for file in (CACHE / folder).glob("*.jsonl")), default=f"{folder}/none")
 
 
-TABLES: Sequence[tuple[str, str, str, Callable[[Sequence[Line]], str]]] = (
-    ("docs/exactness.md", "faults", "faults/recoveries.jsonl", faults),
-    ("docs/exactness.md", "peers", "peers/exactness.jsonl", peers),
-    ("docs/exactness.md", "soak", latest("soak"), soak),
+TABLES: Sequence[tuple[str, str, Callable[[Sequence[Line]], str]]] = (
+    ("faults", "faults/recoveries.jsonl", faults),
+    ("peers", "peers/exactness.jsonl", peers),
+    ("soak", latest("soak"), soak),
 )
+
+
+Measured = Mapping[str, tuple[Line, Sequence[Line]]]
+
+
+def benched() -> Measured:
+    """By part: on what it was measured last, and its lines."""
+    found = {name: measured(f"bench/{name}.jsonl") for name in PARTS}
+    return {name: (lines[0], lines[1:]) for name, lines in found.items() if lines}
+
+
+def performance(found: Measured) -> Iterator[tuple[str, str]]:
+    """(name, table) of docs/performance.md."""
+    heads = [head for head, _ in found.values()]
+    facts = max(heads, key=itemgetter("date"))["machine"]
+    yield "machine", "\n".join(f"- {what}: {told}" for what, told in facts.items())
+    rows = [[name, head["date"], *(f"{head[what]:.1f}" for what in _RUN_COLUMNS)] for name, (head, _) in found.items()]
+    yield "runs", markdown(["part", "date", "minutes it took", "load before", "load after"], rows)
+    targets = [target.row() for name, (_, lines) in found.items() for target in PARTS[name].targets(lines)]
+    yield "targets", markdown(TARGET_HEAD, targets)
+    yield from (("sizes", sizing.table()), ("tables", sizing.tables()))
+    yield from ((name, "\n\n".join((PARTS[name].table(lines), *_picture(name)))) for name, (_, lines) in found.items())
+
+
+def _picture(name: str) -> Iterator[str]:
+    """A link to it, where there is one."""
+    if (PICTURES / f"{name}.svg").exists():
+        yield f"![{name}]({PICTURES.name}/{name}.svg)"
+
+
+_RUN_COLUMNS = ("minutes", "load_before", "load_after")
+
+
+def draw(found: Measured) -> None:
+    """The pictures of docs/performance.md, where what draws them is installed."""
+    try:
+        from benchmarks import plots  # noqa: PLC0415 - an optional package
+    except ImportError:
+        print("no pictures were drawn: `make bench` installs what that takes")
+        return
+    plots.draw({name: lines for name, (_, lines) in found.items()}, PICTURES)
 
 
 def put(text: str, name: str, table: str) -> str:
@@ -105,11 +146,25 @@ def put(text: str, name: str, table: str) -> str:
     return f"{before}{begin}{table}\n{end}{after}"
 
 
+def fill(page: str, tables: Iterable[tuple[str, str]]) -> None:
+    """Writes tables to their places in a page."""
+    file = ROOT / page
+    text = file.read_text()
+    for name, table in tables:
+        text = put(text, name, table)
+    file.write_text(text)
+
+
+def write_performance() -> None:
+    """docs/performance.md and its pictures."""
+    if found := benched():
+        draw(found)
+        fill("docs/performance.md", performance(found))
+
+
 def main() -> None:
-    for page, name, source, table in TABLES:
-        if lines := measured(source):
-            file = ROOT / page
-            file.write_text(put(file.read_text(), name, table(lines)))
+    fill("docs/exactness.md", [(name, table(lines)) for name, source, table in TABLES if (lines := measured(source))])
+    write_performance()
 
 
 if __name__ == "__main__":

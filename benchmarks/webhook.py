@@ -1,24 +1,21 @@
-"""From the event that crosses a limit to the webhook call, on real processes."""
+"""From the event that crosses a limit to the webhook call."""
 
 import json
-import os
 import random
-import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, ClassVar
 
-import redis
 from confluent_kafka import Producer
 
-from benchmarks.throughput import XMON
-from tests.services.service import free_port
+from benchmarks.events import QUIET
+from tests.e2e.monitor import Monitor, eventually
+from tests.services.service import HOST
 
-PREFIX = "delay."
 RULES = """
 rules:
   - name: LinkBroken
@@ -50,23 +47,30 @@ class Receiver(BaseHTTPRequestHandler):
         """Silence."""
 
 
-def alert_delays(bootstrap: str, redis_url: str, count: int) -> list[float]:
+def alert_delays(monitor: Monitor, bootstrap: str, directory: Path, count: int) -> Iterator[float]:
     """Seconds of each alert, at instants that have nothing to do with the monitor's own rhythm."""
     rng = random.Random(1)
-    producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 0})
-    with _receiver() as url, _monitor(bootstrap, redis_url, url):
-        _delay(producer, "warm-up")
-        delays = []
+    producer = Producer({"bootstrap.servers": bootstrap, **QUIET, "linger.ms": 0})
+    rules = directory / "rules.yaml"
+    rules.write_text(RULES)
+    with _receiver() as url:
+        monitor.start("worker")
+        serve = monitor.start("serve", XMON_RULES_FILE=rules, XMON_WEBHOOK_URL=url)
+        eventually(lambda: _complete(serve.json("/healthz")))
+        _delay(producer, monitor.topic("link-error"), "warm-up")
         for number in range(count):
             time.sleep(rng.uniform(0, 1))
-            delays.append(_delay(producer, f"app-{number}"))
-    return delays
+            yield _delay(producer, monitor.topic("link-error"), f"app-{number}")
 
 
-def _delay(producer: Producer, app: str) -> float:
+def _complete(health: Any) -> None:
+    assert health["complete"], health
+
+
+def _delay(producer: Producer, topic: str, app: str) -> float:
     value = json.dumps({"app": app, "target": "https://example.org/gone", "timestamp": int(time.time() * 1000)})
     sent = time.monotonic()
-    producer.produce(f"{PREFIX}link-error", value, app)
+    producer.produce(topic, value, app)
     producer.flush()
     while app not in Receiver.heard:
         if time.monotonic() > sent + PATIENCE_SECONDS:
@@ -77,46 +81,11 @@ def _delay(producer: Producer, app: str) -> float:
 
 @contextmanager
 def _receiver() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    Receiver.heard.clear()
+    server = ThreadingHTTPServer((HOST, 0), Receiver)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/"
+        yield f"http://{HOST}:{server.server_port}/"
     finally:
         server.shutdown()
-
-
-@contextmanager
-def _monitor(bootstrap: str, redis_url: str, webhook: str) -> Iterator[None]:
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as rules:
-        rules.write(RULES)
-        rules.flush()
-        environment = {
-            **os.environ,
-            "XMON_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
-            "XMON_TOPIC_PREFIX": PREFIX,
-            "XMON_GROUP_ID": "delay",
-            "XMON_REDIS_URL": redis_url,
-            "XMON_REDIS_PREFIX": "delay",
-            "XMON_SERVE_PORT": str(free_port()),
-            "XMON_WORKER_PORT": "0",
-            "XMON_LOG_LEVEL": "ERROR",
-            "XMON_RULES_FILE": rules.name,
-            "XMON_WEBHOOK_URL": webhook,
-        }
-        subprocess.run([XMON, "topics", "create", "--partitions", "4"], env=environment, check=True, capture_output=True)
-        running = subprocess.Popen([XMON, "run"], env=environment)
-        try:
-            _wait_for_worker(redis_url)
-            yield
-        finally:
-            running.terminate()
-            running.wait(PATIENCE_SECONDS)
-
-
-def _wait_for_worker(redis_url: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    with redis.Redis.from_url(redis_url) as client:
-        while not client.exists("delay:{workers}"):
-            if time.monotonic() > deadline:
-                raise TimeoutError("the worker did not start")
-            time.sleep(0.1)
+        server.server_close()

@@ -8,7 +8,7 @@ from benchmarks.peers import load
 from benchmarks.peers.counts import Counts, RedisHash, Xmon, faust_table, windows, xmon_settings
 from benchmarks.peers.environments import command, environment
 from benchmarks.peers.job import Job
-from benchmarks.throughput import XMON
+from tests.e2e.monitor import XMON
 
 PEER_SESSION_SECONDS, XMON_SESSION_SECONDS = 6.0, 10.0
 

@@ -10,8 +10,8 @@ from typing import Any
 import redis
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from benchmarks.events import QUIET
 from benchmarks.peers.job import Job
-from benchmarks.peers.load import QUIET
 from tests.e2e.monitor import Process
 
 REQUEST_SECONDS = 5

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
 
+from benchmarks.events import QUIET
 from benchmarks.peers.contestants import Contestant
 from benchmarks.peers.counts import Counts
 from benchmarks.peers.job import Job
-from benchmarks.peers.load import QUIET, Stream
+from benchmarks.peers.load import Stream
 
 POLL_SECONDS = 0.05
 LAST_WORDS_SECONDS = 0.3  # what a killed process had sent is written by then, and no new one is back so soon

@@ -44,22 +44,21 @@ class Meter:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._seen = 0
-        self._warm = job.events // WARM_UP
-        self._next = self._warm
+        self._seen = self._skipped = 0
+        self._next = job.events // WARM_UP
         self._began = self._cpu = 0.0
 
-    def count(self) -> None:
-        """One more event."""
-        self._seen += 1
+    def count(self, events: int = 1) -> None:
+        """One more event, or so many."""
+        self._seen += events
         if self._seen >= self._next:
             self._mark()
 
     def _mark(self) -> None:
-        now, cpu, measured = time.monotonic(), time.process_time(), self._job.events - self._warm
+        now, cpu, measured = time.monotonic(), time.process_time(), self._seen - self._skipped
         if self._seen < self._job.events:
-            self._began, self._cpu, self._next = now, cpu, self._job.events
-        elif self._seen == self._job.events:
+            self._skipped, self._began, self._cpu, self._next = self._seen, now, cpu, self._job.events
+        elif not self._job.report.exists():
             result = {"rate": measured / (now - self._began), "cpu_us": 1e6 * (cpu - self._cpu) / measured}
             unfinished = self._job.report.with_suffix(".part")
             unfinished.write_text(json.dumps(result))

@@ -1,6 +1,5 @@
-"""The page loads that everyone is given."""
+"""The page loads that everyone is given while being killed."""
 
-import json
 import random
 import threading
 import time
@@ -9,11 +8,9 @@ from collections import Counter
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from benchmarks.throughput import page_load
+from benchmarks.events import PRODUCER, QUIET, compact, page_load
 
 PARTITIONS = 4
-QUIET = {"log_level": 2}  # a coordinator that is not ready yet, or a broker that has ended, is no news
-PRODUCER = {**QUIET, "linger.ms": 20, "enable.idempotence": True, "queue.buffering.max.messages": 1_000_000}
 STEP_SECONDS = 0.02
 
 
@@ -23,18 +20,8 @@ def create(bootstrap: str, *topics: str) -> None:
         made.result(30)
 
 
-def publish(bootstrap: str, topic: str, events: int, key: str) -> None:
-    """All at once, keyed by this field."""
-    producer, rng = Producer({"bootstrap.servers": bootstrap, **PRODUCER}), random.Random(1)
-    for number in range(events):
-        _produce(producer, topic, page_load(rng, number), key)
-        if number % 200_000 == 0:
-            producer.flush()
-    producer.flush()
-
-
 def _produce(producer: Producer, topic: str, event: dict[str, object], key: str) -> None:
-    producer.produce(topic, json.dumps(event, separators=(",", ":")), str(event[key]))
+    producer.produce(topic, compact(event), str(event[key]))
     producer.poll(0)
 
 

@@ -59,7 +59,7 @@ def test_the_table_tells_lost_from_unread() -> None:
 
 def test_every_program_of_a_peer_is_there() -> None:
     """Each contestant names a folder that holds its program and what pins its dependencies."""
-    programs = {(one.peer, one.program) for one in (*CONTESTANTS.values(), *RACERS.values()) if one.peer}
+    programs = {(one.peer, one.program) for one in (*CONTESTANTS.values(), *RACERS) if one.peer}
     for peer, program in programs:
         java = PEERS / peer / "pom.xml"
         expected = PEERS / peer / (f"src/main/java/{program}.java" if java.exists() else f"{program}.py")

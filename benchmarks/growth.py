@@ -1,0 +1,150 @@
+"""What a worker costs as things grow: series, partitions, workers, the size of events, lateness, families.
+
+Every kind of events is published once, as so many seconds of event time, and then read at full speed by workers that start
+with nothing: as after an outage.
+"""
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+
+from benchmarks.arena import Arena, Line, Scale
+from benchmarks.events import PageLoads, Record, publish, spread, story
+from benchmarks.markdown import Target, markdown
+from benchmarks.worker import WARM_UP, Workers
+from streams.metrics.registry import catalogue
+from tests.e2e.monitor import Monitor
+
+PARTITIONS = 4
+SPAN_SECONDS, LONG_SPAN_SECONDS = 240.0, 780.0  # of event time: all panes are open in the end, with ten minutes of lateness too
+SMALL, MEDIUM, LARGE = PageLoads(pages=33), PageLoads(pages=483), PageLoads(apps=10, pages=483)
+MOST_WORKER_MIB = 300
+MIB, KIB = 1 << 20, 1 << 10
+Source = Callable[[int], Iterator[Record]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Workers on one kind of events."""
+
+    name: str
+    source: str
+    workers: int = 1
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+def _few_of_many(events: int) -> Iterator[Record]:
+    """Many series at first; when their panes are closed, and before anything is measured, only a few of them."""
+    first = events // (2 * WARM_UP)
+    began = spread(LARGE, first, SPAN_SECONDS / 10, ended_ago=2 * SPAN_SECONDS)
+    return chain(began, spread(SMALL, events - first, SPAN_SECONDS, begin=first))
+
+
+SOURCES: Mapping[str, tuple[Source, int]] = {  # and how many partitions each topic has
+    "few": (lambda events: spread(SMALL, events, SPAN_SECONDS), PARTITIONS),
+    "medium": (lambda events: spread(MEDIUM, events, SPAN_SECONDS), PARTITIONS),
+    "many": (lambda events: spread(LARGE, events, SPAN_SECONDS), PARTITIONS),
+    "few-of-many": (_few_of_many, PARTITIONS),
+    "sixteen": (lambda events: spread(MEDIUM, events, SPAN_SECONDS), 16),
+    "sixty-four": (lambda events: spread(MEDIUM, events, SPAN_SECONDS), 64),
+    "kilobyte": (lambda events: spread(PageLoads(pages=483, padding=700), events, SPAN_SECONDS), PARTITIONS),
+    "three-kilobytes": (lambda events: spread(PageLoads(pages=483, padding=2700), events, SPAN_SECONDS), PARTITIONS),
+    "slow": (lambda events: spread(MEDIUM, events, LONG_SPAN_SECONDS), PARTITIONS),
+    "story": (story, PARTITIONS),
+}
+KINDS = (
+    Kind("500 series, 4 partitions, 300 B, 1 worker", "medium"),
+    Kind("50 series", "few"),
+    Kind("5,000 series", "many"),
+    Kind("5,000 series held, 50 of them touched", "few-of-many"),
+    Kind("16 partitions", "sixteen"),
+    Kind("64 partitions", "sixty-four"),
+    Kind("2 workers", "medium", workers=2),
+    Kind("events of 1 kB", "kilobyte"),
+    Kind("events of 3 kB", "three-kilobytes"),
+    Kind("in 13 minutes, lateness 2 min", "slow", settings={"XMON_LATENESS_SECONDS": 120}),
+    Kind("in 13 minutes, lateness 10 min", "slow", settings={"XMON_LATENESS_SECONDS": 600}),
+    Kind("all families, the demo's apps", "story"),
+)
+BASE = KINDS[0].name
+AXES: Mapping[str, Mapping[int, str]] = {  # what grows → how great it is → kind
+    "series": {50: "50 series", 500: BASE, 5_000: "5,000 series"},
+    "series held, 50 of them touched": {50: "50 series", 5_000: "5,000 series held, 50 of them touched"},
+    "partitions": {4: BASE, 16: "16 partitions", 64: "64 partitions"},
+    "workers": {1: BASE, 2: "2 workers"},
+    "bytes of an event": {300: BASE, 1_000: "events of 1 kB", 3_000: "events of 3 kB"},
+    "minutes of lateness": {2: "in 13 minutes, lateness 2 min", 10: "in 13 minutes, lateness 10 min"},
+}
+
+
+def lines(arena: Arena, scale: Scale) -> Iterator[Line]:
+    """A line for each kind of each round."""
+    kinds = KINDS[: scale.growth_kinds]
+    with ExitStack() as running:
+        monitors = {kind.source: running.enter_context(arena.monitor(kind.source)) for kind in kinds}
+        for name, monitor in monitors.items():
+            source, partitions = SOURCES[name]
+            monitor.create_topics(partitions)
+            publish(arena.kafka.bootstrap, monitor.topic_prefix, source(scale.growth_events))
+        for number in range(1, scale.rounds + 1):
+            for kind in kinds:
+                yield {
+                    "round": number,
+                    "name": kind.name,
+                    **run(arena, monitors[kind.source], kind, number, scale.growth_events),
+                }
+
+
+def run(arena: Arena, monitor: Monitor, kind: Kind, number: int, events: int) -> Line:
+    """Workers from their start until all is stored."""
+    arena.client.flushall()
+    arena.client.config_resetstat()
+    families = [family.name for family in catalogue().families]
+    places = [(family, partition) for family in families for partition in range(SOURCES[kind.source][1])]
+    group = {"XMON_GROUP_ID": f"{kind.name}-{number}"}
+    with Workers(monitor, arena.client, places, kind.workers, **kind.settings, **group) as workers:
+        measured = workers.count(events)
+        told = arena.client.info("all")
+        return {
+            **asdict(measured),
+            "checkpoint_kib": told["total_net_input_bytes"] / told["cmdstat_hset"]["calls"] / KIB,
+            "redis_mib": told["used_memory_dataset"] / MIB,
+            "worker_mib": workers.peak_bytes() / MIB,
+        }
+
+
+COLUMNS = {
+    "cpu_us": ("CPU µs/event", ".2f"),
+    "rate": ("events/s", ",.0f"),
+    "checkpoint_kib": ("KiB a checkpoint", ",.0f"),
+    "redis_mib": ("Redis, MiB", ",.1f"),
+    "worker_mib": ("largest worker, MiB", ",.0f"),
+}
+
+
+def medians(found: Sequence[Line]) -> Mapping[str, Mapping[str, float]]:
+    """By kind and measure."""
+    names = dict.fromkeys(line["name"] for line in found)
+    return {
+        name: {what: statistics.median(line[what] for line in found if line["name"] == name) for what in COLUMNS}
+        for name in names
+    }
+
+
+def table(found: Sequence[Line]) -> str:
+    rows = [
+        [name, *(format(measured[what], style) for what, (_, style) in COLUMNS.items())]
+        for name, measured in medians(found).items()
+    ]
+    return markdown(["", *(head for head, _ in COLUMNS.values())], rows)
+
+
+def targets(found: Sequence[Line]) -> Iterator[Target]:
+    measured = medians(found)
+    yield Target("worker's memory, 500 series at full speed", measured[BASE]["worker_mib"] * MIB / 1e6, MOST_WORKER_MIB, " MB")
+    few, held = (measured.get(name) for name in ("50 series", "5,000 series held, 50 of them touched"))
+    if few and held:
+        what = "CPU an event with 5,000 series held ÷ with 50, where the same 50 are touched"
+        yield Target(what, held["cpu_us"] / few["cpu_us"], 1.1)

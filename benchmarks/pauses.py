@@ -1,0 +1,98 @@
+"""How long a worker's event loop is kept from all else, by whatever it is: applying, folding, packing a checkpoint, sending it.
+
+One partition with all panes open, in this process, on a real Redis; CPU time between two turns of the loop. `live`: a quarter
+of 5,000 events a second, two checkpoints a second. `catching up`: forty times as many of them between two checkpoints.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.arena import Arena, Line, Scale
+from benchmarks.events import Record, spread
+from benchmarks.growth import KIB, LARGE, MEDIUM, SMALL
+from benchmarks.markdown import Target, markdown
+from monitor.memory import settle
+from monitor.pseudonyms import keyed
+from streams.kafka.batch import Batch
+from streams.metrics.page_load import METRICS
+from streams.runner import PipelineSettings, Runner
+from streams.state.keys import PartitionId
+from streams.state.redis_client import connect
+from streams.state.redis_store import RedisStore
+from tests.streams.fakes import FakeLog
+from tests.streams.records import Raw
+
+RATE = 1250  # events a second of event time
+PARTITION = PartitionId("page-load", 0)
+CHECKPOINT_SECONDS = 0.5
+PACES = {"live": 1, "catching up": 40}
+FETCH = 5_000
+MOST_MS = 50
+
+
+@dataclass
+class Probe:
+    """Turns with the loop, and notes how much CPU time others took in between."""
+
+    longest_ms: float = 0.0
+    _cpu: float = field(default_factory=time.process_time)
+
+    async def run(self) -> None:
+        while True:
+            await asyncio.sleep(0)
+            now = time.process_time()
+            self.longest_ms, self._cpu = max(self.longest_ms, 1000 * (now - self._cpu)), now
+
+
+def lines(arena: Arena, scale: Scale) -> Iterator[Line]:
+    """A line for each number of series and each pace."""
+    settle()  # as a worker does
+    for loads in (SMALL, MEDIUM, LARGE):
+        records = list(recorded(spread(loads, scale.pause_seconds * RATE, scale.pause_seconds)))
+        for pace, times in PACES.items():
+            arena.client.flushall()
+            yield {"series": loads.series, "pace": pace, **asyncio.run(paced(arena.redis.url, records, times))}
+
+
+def recorded(events: Iterable[Record]) -> Iterator[Raw]:
+    """Events as the records of a partition."""
+    now_ms = int(time.time() * 1000)
+    for offset, (_, _, value) in enumerate(events):
+        yield Raw(offset, now_ms, value.encode())
+
+
+async def paced(url: str, records: Sequence[Raw], times: int) -> Line:
+    """Applied and written, so many times as fast as they came."""
+    client, clock, sizes = connect(url), [0.0], []
+    settings = PipelineSettings(worker="w", pseudonym=keyed(b"benchmark"), key_fingerprint="")
+    log = FakeLog({PARTITION: []})
+    runner = Runner(PARTITION, METRICS, RedisStore(client, "pauses"), log, settings, lambda: clock[0])
+    await runner.tick()
+    probe, step = Probe(), int(RATE * CHECKPOINT_SECONDS * times)
+    turning = asyncio.create_task(probe.run())
+    for first in range(0, len(records), step):
+        for start in range(first, min(first + step, len(records)), FETCH):
+            part = records[start : min(start + FETCH, first + step)]
+            await runner.feed(Batch(PARTITION, start, log.epoch(PARTITION), part))
+        clock[0] += CHECKPOINT_SECONDS
+        await runner.tick()
+        sizes.append(runner.status().checkpoint_bytes)
+    turning.cancel()
+    await client.aclose()
+    return {"longest_ms": probe.longest_ms, "mean_kib": sum(sizes) / len(sizes) / KIB, "largest_kib": max(sizes) / KIB}
+
+
+def table(found: Sequence[Line]) -> str:
+    rows = [
+        [f"{line['series']:,}", line["pace"], *(f"{line[what]:,.0f}" for what in ("mean_kib", "largest_kib", "longest_ms"))]
+        for line in found
+    ]
+    return markdown(["series", "", "KiB a checkpoint, mean", "largest", "longest pause, ms of CPU"], rows)
+
+
+def targets(found: Sequence[Line]) -> Iterator[Target]:
+    longest = max((line["longest_ms"] for line in found if line["series"] == MEDIUM.series), default=None)
+    if longest is not None:
+        yield Target("longest that a loop is blocked, 500 series", longest, MOST_MS, " ms")

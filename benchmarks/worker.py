@@ -1,0 +1,114 @@
+"""Real workers over what topics hold: how fast, at what price, and how much memory they take."""
+
+import os
+import socket
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import redis
+
+from streams.status import decode_status
+from tests.e2e.monitor import Monitor, Process
+
+TICKS = os.sysconf("SC_CLK_TCK")
+LIMIT_SECONDS = 300
+LOOK_SECONDS = 0.02
+WARM_UP = 5  # the first fifth of the events is not measured, as with the peers
+Place = tuple[str, int]  # family, partition
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run."""
+
+    rate: float  # events a second
+    cpu_us: float  # an event, of all processes together
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a worker has applied when it says so, once a second, and what that took."""
+
+    sequence: int
+    places: frozenset[str]
+    applied: int
+    seconds: float
+    cpu_seconds: float
+
+
+class Workers:
+    """Of a monitor: a context in which they run."""
+
+    def __init__(
+        self, monitor: Monitor, client: "redis.Redis", places: Sequence[Place], workers: int = 1, **settings: object
+    ) -> None:
+        self._prefix = {**monitor.settings, **settings}["XMON_REDIS_PREFIX"]
+        self._client = client
+        self._keys = [f"{self._prefix}:{{{monitor.topic(family)}:{number}}}" for family, number in places]
+        self._processes = [monitor.process("worker", **settings) for _ in range(workers)]
+        self._looks: dict[Process, list[Look]] = defaultdict(list)
+
+    def __enter__(self) -> Self:
+        with ThreadPoolExecutor() as together:
+            list(together.map(Process.start, self._processes))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            process.stop()
+
+    def count(self, events: int) -> Measured:
+        """Returns when so many are stored. Raises TimeoutError."""
+        began = time.monotonic()
+        while (stored := self._stored()) < events:
+            if time.monotonic() > began + LIMIT_SECONDS:
+                raise TimeoutError(f"{stored:,} of {events:,} events are stored")
+            for process in self._processes:
+                self._look(process)
+            time.sleep(LOOK_SECONDS)
+        spans = [span(looks, events // len(self._processes)) for looks in self._looks.values()]
+        if not all(spans):  # over before anything could be seen: with all that a start costs
+            cpu = sum(cpu_seconds(process.pid) for process in self._processes)
+            return Measured(events / (time.monotonic() - began), 1e6 * cpu / events)
+        applied, cpu = (sum(getattr(b, what) - getattr(a, what) for a, b in spans) for what in ("applied", "cpu_seconds"))
+        return Measured(sum((b.applied - a.applied) / (b.seconds - a.seconds) for a, b in spans), 1e6 * cpu / applied)
+
+    def peak_bytes(self) -> int:
+        """The most memory that one of them had at any time."""
+        return max(1024 * int(_status(process.pid, "VmHWM")) for process in self._processes)
+
+    def _stored(self) -> int:
+        pipeline = self._client.pipeline(transaction=False)
+        for key in self._keys:
+            pipeline.hget(key, "_next")
+        return sum(int(offset or 0) for offset in pipeline.execute())
+
+    def _look(self, process: Process) -> None:
+        said = self._client.get(f"{self._prefix}:{{workers}}:{socket.gethostname()}-{process.pid}")
+        looks = self._looks[process]
+        if said and (status := decode_status(said)).partitions and (not looks or status.sequence > looks[-1].sequence):
+            places = frozenset(f"{one.topic}:{one.number}" for one in status.partitions)
+            applied = sum(max(one.next, 0) for one in status.partitions)
+            looks.append(Look(status.sequence, places, applied, time.monotonic(), cpu_seconds(process.pid)))
+
+
+def span(looks: Sequence[Look], events: int) -> tuple[Look, Look] | None:
+    """The first and the last look between which a worker had work all the time, on the same partitions; None: too few."""
+    working = [look for look in looks if look.places == looks[-1].places and events / WARM_UP <= look.applied < events]
+    return (working[0], working[-1]) if len(working) > 1 else None
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of a process, in its own name and the system's."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def _status(pid: int, name: str) -> str:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(line.split()[1] for line in lines if line.startswith(f"{name}:"))

@@ -1,0 +1,116 @@
+"""How this product is measured: what docs/performance.md tells must follow from what was seen."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import report, speed, stages
+from benchmarks.markdown import Target, markdown
+from benchmarks.parts import PARTS
+from benchmarks.peers.job import Job, Meter
+from benchmarks.worker import Look, span
+
+
+def test_a_meter_takes_batches(tmp_path: Path) -> None:
+    """What goes beyond a fifth when the clock begins is not measured."""
+    job = Job("broker:9092", "redis://", "loads", 4, "group", "", str(tmp_path), 6.0, 100)
+    meter = Meter(job)
+    for _ in range(3):
+        meter.count(30)
+    assert not job.report.exists()
+    meter.count(30)
+    assert json.loads(job.report.read_text()).keys() == {"rate", "cpu_us"}
+
+
+def looks(*applied: int, places: str = "ab") -> list[Look]:
+    return [Look(number, frozenset(places), n, float(number), 0.0) for number, n in enumerate(applied)]
+
+
+def test_a_worker_is_measured_while_it_has_work() -> None:
+    """From the first word after a fifth of the events to the last one before all are applied."""
+    first, last = span(looks(0, 10, 25, 60, 90, 100, 100), 100) or (None, None)
+    assert (first and first.applied, last and last.applied) == (25, 90)
+
+
+def test_a_rebalance_is_not_measured() -> None:
+    """Only what a worker says of the partitions it has in the end."""
+    first, _ = span([*looks(20, 40, places="abcd"), *looks(25, 45, 60)], 100) or (None, None)
+    assert first
+    assert (first.applied, first.places) == (25, frozenset("ab"))
+
+
+def test_what_was_over_at_once_is_not_measured() -> None:
+    """One look has no length."""
+    assert span(looks(0, 50, 100), 100) is None
+
+
+def raced() -> list[dict[str, object]]:
+    rates = {speed.OURS: (100.0, 200.0, 90.0), "Quix": (10.0, 50.0, 10.0)}
+    return [
+        {"round": number, "name": name, "events": 1000, "rate": rate, "cpu_us": 1e6 / rate}
+        for name, values in rates.items()
+        for number, rate in enumerate(values, 1)
+    ]
+
+
+def test_ratios_are_taken_within_a_round() -> None:
+    """The median of ratios, not the ratio of medians."""
+    assert sorted(speed.ratios(raced(), "Quix", "rate")) == [4.0, 9.0, 10.0]
+    (target,) = speed.targets(raced())
+    assert (target.measured, target.bound, target.met) == (9.0, 6, True)
+    assert "9.00" in speed.table(raced())
+
+
+def test_a_peer_that_did_not_finish_is_left_out_of_its_round() -> None:
+    """The others keep theirs."""
+    lines = [line for line in raced() if (line["name"], line["round"]) != ("Quix", 2)]
+    assert speed.ratios(lines, "Quix", "rate") == [10.0, 9.0]
+
+
+def test_a_target_is_met_or_not() -> None:
+    """At least or at most, with the bound itself."""
+    assert Target("x", 0.65, 0.65, at_least=True).met
+    assert not Target("x", 0.64, 0.65, at_least=True).met
+    assert Target("x", 15, 15, " %").met
+    assert Target("x", 15.1, 15, " %").row() == ["x", "15.1 %", "≤ 15 %", "no"]
+
+
+def test_columns_of_a_table_stand_under_each_other() -> None:
+    """The first to the left, numbers to the right."""
+    assert markdown(["a", "n"], [["long", "1"], ["b", "22"]]).splitlines() == [
+        "| a    |  n |",
+        "| :--- | -: |",
+        "| long |  1 |",
+        "| b    | 22 |",
+    ]
+
+
+def test_every_part_has_its_place_in_the_page() -> None:
+    """And whatever else the page has a place for is filled."""
+    page = (report.ROOT / "docs/performance.md").read_text()
+    for name in (*PARTS, "machine", "runs", "targets", "sizes", "tables"):
+        assert "measured\n" in report.put(page, name, "measured"), name
+
+
+def test_a_watch_stands_still_while_another_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each stage without what it calls."""
+    watch, now = stages.Stopwatch(), [0.0]
+    monkeypatch.setattr(stages.time, "process_time", lambda: now[0])
+
+    def work(seconds: float) -> None:
+        now[0] += seconds
+
+    inner = watch.timed("inner", lambda: work(5.0))
+    watch.timed("outer", lambda: (work(1.0), inner(), work(2.0)))()
+    work(100.0)
+    inner()
+    assert watch.spent == {"inner": 10.0, "outer": 3.0}
+
+
+def test_stages_are_put_back() -> None:
+    """What was timed is as it was."""
+    before = [getattr(owner, name) for owner, name, _ in stages.STAGES]
+    with stages.watched(stages.Stopwatch()):
+        assert before != [getattr(owner, name) for owner, name, _ in stages.STAGES]
+    assert before == [getattr(owner, name) for owner, name, _ in stages.STAGES]
