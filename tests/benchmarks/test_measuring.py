@@ -114,3 +114,8 @@ def test_stages_are_put_back() -> None:
     with stages.watched(stages.Stopwatch()):
         assert before != [getattr(owner, name) for owner, name, _ in stages.STAGES]
     assert before == [getattr(owner, name) for owner, name, _ in stages.STAGES]
+
+
+def test_a_short_measurement_of_peers_replaces_nothing() -> None:
+    """A table stands until a whole measurement takes its place."""
+    assert report.peers([{"name": "Quix", "events": 100, "kills": 1}]) == ""
