@@ -85,7 +85,9 @@ class Log:
         unread, deadline = set(starts), time.monotonic() + PATIENCE_SECONDS
         while unread:
             assert time.monotonic() < deadline, f"could not be read to the end: {unread}"
-            for message in self._consumer.consume(2000, timeout=0.005):
+            # Long enough for the end of a partition to come along with its last record: left behind, it would seem to be
+            # the end of the next reading.
+            for message in self._consumer.consume(2000, timeout=0.05):
                 place = (message.topic(), message.partition())
                 if message.error() is None:
                     deadline = time.monotonic() + PATIENCE_SECONDS
