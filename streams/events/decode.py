@@ -103,7 +103,7 @@ class Decoder:
 
     def _events(self, records: Sequence[Record]) -> tuple[Sequence[Record], list[Any], list[Refusal], dict[int, int]]:
         """Good records, their events, the refused, and (index of an event → how many unknown fields it has)."""
-        most, read = self._max_bytes, self._read
+        most = self._max_bytes
         refused = [_unread(r, most) for r in records if r.value is None or len(r.value) > most]
         if refused:
             records = _without(records, refused)
@@ -111,17 +111,17 @@ class Decoder:
         unknown: dict[int, int] = {}
         unreadable: list[Refusal] = []
         values = [record.value or b"" for record in records]
-        reading = map(read, values)
+        reading = map(self._read, values)
         while len(events) + len(unreadable) < len(records):
             try:
                 for event in reading:  # goes on behind the one that it could not read
                     events.append(event)  # noqa: PERF402 - what was read before one that raises is kept
             except (msgspec.DecodeError, UnicodeDecodeError):
-                record = records[len(events) + len(unreadable)]
+                at = len(events) + len(unreadable)
                 try:
-                    found = self._validate(record.value or b"")
+                    found = self._validate(values[at])
                 except ValidationError as error:
-                    unreadable.append(_refused(record, error))
+                    unreadable.append(_refused(records[at], error))
                     continue
                 known = {name: found[name] for name in self._fields & found.keys()}
                 if len(known) < len(found):
