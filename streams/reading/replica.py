@@ -121,6 +121,8 @@ class Replica:
     _versions: Versions = field(default_factory=dict)
     renamed: int = 0  # grows when series were met or forgotten
     _rows: dict[int, int] = field(default_factory=dict)  # the partition's series number → row
+    _missing: set[int] = field(default_factory=set)  # rows known before a rollback,
+    _again: int = -1  # until the log is counted again as far as this
 
     async def refresh(self, source: StateSource) -> None:
         """Reads what changed. A checkpoint between two reads makes it start over; after three it is left for next time."""
@@ -147,13 +149,15 @@ class Replica:
             return
 
     def _reset(self) -> None:
-        self.next, self.folded_until, self.live, self.problem = -1, 0, None, ""
+        self._move_to(-1)
+        self.folded_until, self.live, self.problem = 0, None, ""
         self.panes, self.minutes, self._blocks, self._versions, self._rows = {}, {}, {}, {}, {}
         self.renamed += 1
 
     def _take(self, head: Sequence[bytes | None], versions: Versions, contents: dict[tuple[int, int], bytes | None]) -> None:
         meta = json.loads(head[3] or b"{}")
-        self.next, self.folded_until = offset_of(int(head[0] or 0)), int(head[2] or 0)
+        self._move_to(offset_of(int(head[0] or 0)))
+        self.folded_until = int(head[2] or 0)
         self.watermark, self.counts = meta["watermark"], Counter(meta["counts"])
         self.counts["dropped_values"] = meta["dropped"]
         for (kind, block), content in contents.items():
@@ -175,6 +179,16 @@ class Replica:
         self.live = self.live if (LIVE, 0) in versions else None
         self._versions = versions
 
+    def _move_to(self, offset: int) -> None:
+        """What a rollback took is counted again: until then its series are not forgotten, and keep what was shown of them."""
+        if offset < self.next:
+            self._missing |= self.rows()
+            self._again = max(self._again, self.next)
+        elif self._missing and offset >= self._again:
+            self._missing, self._again = set(), -1
+            self.renamed += 1
+        self.next = offset
+
     def _name(self, block: int, content: bytes) -> None:
         """The names of one block, and none of those it had before."""
         self._rows = {number: row for number, row in self._rows.items() if number % BLOCKS != block}
@@ -182,8 +196,8 @@ class Replica:
         self.renamed += 1
 
     def rows(self) -> set[int]:
-        """Rows of all series that the partition knows."""
-        return set(self._rows.values())
+        """Rows of all series that the partition knows, or will know again."""
+        return self._missing.union(self._rows.values())
 
     def _put(self, kind: int, block: int, content: bytes | None) -> None:
         if content is None or kind == SERIES:

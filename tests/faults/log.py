@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -26,21 +26,20 @@ def create_topics(bootstrap: str, partitions: Mapping[str, int]) -> None:
 
 
 class Log:
-    """A consumer without a group of its own to speak of; a broker that has just come back is asked again."""
+    """Asks and reads without a group to speak of; a broker that has just come back is asked again."""
 
     def __init__(self, bootstrap: str) -> None:
-        self._consumer = Consumer(
-            {
-                "bootstrap.servers": bootstrap,
-                "group.id": "harness",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-                "fetch.wait.max.ms": 20,  # other questions wait behind a fetch
-                "reconnect.backoff.max.ms": 500,
-                "log_level": 0,
-            }
-        )
+        self._settings = {
+            "bootstrap.servers": bootstrap,
+            "group.id": "harness",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 20,
+            "reconnect.backoff.max.ms": 500,
+            "log_level": 0,
+        }
+        self._consumer = Consumer(self._settings)
 
     def ends(self, places: Iterable[Place]) -> dict[Place, int]:
         """The offset after the last committed record; what lies behind it, markers and aborted records, is none."""
@@ -80,20 +79,19 @@ class Log:
                 self._consumer.list_topics(timeout=10)
 
     def _read(self, starts: Mapping[Place, int], ends: Mapping[Place, int]) -> Iterator[Any]:
-        """All messages until each place has come to its end."""
-        self._consumer.assign([TopicPartition(*place, start) for place, start in starts.items()])
-        unread, deadline = set(starts), time.monotonic() + PATIENCE_SECONDS
-        while unread:
-            assert time.monotonic() < deadline, f"could not be read to the end: {unread}"
-            # Long enough for the end of a partition to come along with its last record: left behind, it would seem to be
-            # the end of the next reading.
-            for message in self._consumer.consume(2000, timeout=0.05):
-                place = (message.topic(), message.partition())
-                if message.error() is None:
-                    deadline = time.monotonic() + PATIENCE_SECONDS
-                    yield message
-                if message.error() is None and message.offset() + 1 < ends[place]:
-                    continue
-                if message.error() is None or message.error().code() == KafkaError._PARTITION_EOF:
-                    unread.discard(place)
-        self._consumer.assign([])
+        """All messages until each place has come to its end. Each reading has a consumer of its own: the end of a partition
+        that another reading came to may still lie in the queue of an old one."""
+        with closing(Consumer(self._settings)) as consumer:
+            consumer.assign([TopicPartition(*place, start) for place, start in starts.items()])
+            unread, deadline = set(starts), time.monotonic() + PATIENCE_SECONDS
+            while unread:
+                assert time.monotonic() < deadline, f"could not be read to the end: {unread}"
+                for message in consumer.consume(2000, timeout=0.02):
+                    place = (message.topic(), message.partition())
+                    if message.error() is None:
+                        deadline = time.monotonic() + PATIENCE_SECONDS
+                        yield message
+                    if message.error() is None and message.offset() + 1 < ends[place]:
+                        continue
+                    if message.error() is None or message.error().code() == KafkaError._PARTITION_EOF:
+                        unread.discard(place)

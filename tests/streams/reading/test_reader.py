@@ -11,10 +11,12 @@ from monitor.demo.story import tell
 from streams.metrics.registry import catalogue
 from streams.reading.reader import AT_ONCE, Reader
 from streams.reading.replica import ATTEMPTS
+from streams.reading.snapshot import Snapshot
 from streams.reading.workers import UNREAD
 from streams.state.errors import StoreUnavailable
 from streams.state.keys import PartitionId
 from streams.state.memory_store import MemoryStore
+from streams.windows.pane import BLOCKS
 from streams.windows.storage import HEAD
 from tests.streams.records import START
 from tests.streams.world import PREFIX, World, by, partition, total, value
@@ -362,6 +364,23 @@ async def test_what_another_catalogue_wrote_is_named_and_not_read() -> None:
     assert any("another version" in problem for problem in snapshot.problems)
 
 
+@pytest.mark.parametrize("left", ["some", "nothing"])
+async def test_a_series_that_a_rollback_took_keeps_its_counter(left: str) -> None:
+    """Also where names that are stored beside it are still known: it comes back, and a counter never falls."""
+    world = World(PAGES)
+    world.write(PAGES, *({"page": f"/{number}"} for number in range(3 * BLOCKS)))
+    await world.at(1000)
+    before = copy.deepcopy(world.store.hashes) if left == "some" else {}
+    world.write(PAGES, *[{"page": "/new"}] * 3)
+    assert _views(await world.at(2000), "/new") == 3
+    world.store.hashes = before
+    assert _views(await world.at(2500, works=False), "/new") == 3
+    for ms in (5000, 8000):
+        assert _views(await world.at(ms), "/new") == 3
+    world.write(PAGES, {"page": "/new"})
+    assert _views(await world.at(9000), "/new") == 4
+
+
 async def test_a_reader_that_starts_after_a_rollback_waits_for_what_it_took() -> None:
     """Another reader, or this one before its restart, may have shown it: a counter may not begin lower."""
     world = World(PAGES)
@@ -440,3 +459,8 @@ async def test_totals_alone_are_what_they_are_among_all() -> None:
         for one, other in zip(alone, among_all, strict=True):
             numbers = (other.value, other.low, other.high)
             assert (one.value, one.low, one.high) == pytest.approx(numbers, rel=1e-9, nan_ok=True)
+
+
+def _views(snapshot: Snapshot, page: str) -> int | None:
+    """The counter of one page."""
+    return next((t.value for t in snapshot.totals() if t.figure == "page_views" and t.series.value == page), None)  # type: ignore[return-value]
