@@ -104,18 +104,19 @@ class Decoder:
     def _events(self, records: Sequence[Record]) -> tuple[Sequence[Record], list[Any], list[Refusal], dict[int, int]]:
         """Good records, their events, the refused, and (index of an event → how many unknown fields it has)."""
         most = self._max_bytes
-        refused = [_unread(r, most) for r in records if r.value is None or len(r.value) > most]
-        if refused:
+        refused: list[Refusal] = []
+        values = [record.value or b"" for record in records]
+        if not all(values) or len(max(values, key=len, default=b"")) > most:
+            refused = [_unread(r, most) for r in records if r.value is None or len(r.value) > most]
             records = _without(records, refused)
+            values = [record.value or b"" for record in records]
         events: list[Any] = []
         unknown: dict[int, int] = {}
         unreadable: list[Refusal] = []
-        values = [record.value or b"" for record in records]
         reading = map(self._read, values)
         while len(events) + len(unreadable) < len(records):
             try:
-                for event in reading:  # goes on behind the one that it could not read
-                    events.append(event)  # noqa: PERF402 - what was read before one that raises is kept
+                events.extend(reading)  # goes on behind the one that it could not read, and keeps those before it
             except (msgspec.DecodeError, UnicodeDecodeError):
                 at = len(events) + len(unreadable)
                 try:

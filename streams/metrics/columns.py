@@ -1,10 +1,12 @@
 """The events of a batch seen as columns: what the rows of the catalogue compute on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
+from msgspec.structs import astuple
 
 from streams.events.envelope import DEFAULT_ENVIRONMENT
 from streams.windows.uniques import hash64
@@ -16,25 +18,31 @@ Pseudonym = Callable[[str], int]
 class Columns:
     """n events with their fields as attributes, None where they have none; each method gives one array of length n."""
 
-    def __init__(self, events: Sequence[Any], pseudonym: Pseudonym = hash64) -> None:
+    def __init__(
+        self, events: Sequence[Any], pseudonym: Pseudonym = hash64, fields: Mapping[str, Sequence[Any]] | None = None
+    ) -> None:
         self.events = events
         self._pseudonym = pseudonym
+        self._fields = _fields(events) if fields is None else fields
         self._cache: dict[object, Array] = {}
 
     def __len__(self) -> int:
         return len(self.events)
 
     def take(self, chosen: Array) -> "Columns":
-        """Those at the given indices."""
-        return self.replaced([self.events[i] for i in chosen.tolist()])
+        """Those for which `chosen`, bool[n], is true."""
+        which = chosen.tolist()
+        fields = {name: tuple(compress(values, which)) for name, values in self._fields.items()}
+        return Columns(list(compress(self.events, which)), self._pseudonym, fields)
 
     def replaced(self, events: Sequence[Any]) -> "Columns":
         """Other events under the same pseudonyms."""
         return Columns(events, self._pseudonym)
 
-    def values(self, field: str) -> list[Any]:
+    def values(self, field: str) -> Sequence[Any]:
         """The field as it is, None where it is missing."""
-        return list(map(attrgetter(field), self.events))
+        found = self._fields.get(field)
+        return list(map(attrgetter(field), self.events)) if found is None else found
 
     def _cached(self, key: object, make: Callable[[], Array]) -> Array:
         found = self._cache.get(key)
@@ -105,7 +113,15 @@ class Columns:
                 if not all(found):
                     found = [one or other for one, other in zip(found, self.values(field), strict=True)]
             pseudonym = self._pseudonym
+            if all(found):
+                return np.fromiter(map(pseudonym, found), np.uint64, len(found))
             return np.array([pseudonym(value) if value else 0 for value in found], dtype=np.uint64)
 
         values = self._cached((fields, "hashes"), make)
         return values, values != 0
+
+
+def _fields(events: Sequence[Any]) -> dict[str, Sequence[Any]]:
+    """All fields of events as they were read: to turn them at once costs half of asking each event for what is needed of it."""
+    names = getattr(events[0], "__struct_fields__", ()) if events else ()
+    return dict(zip(names, zip(*map(astuple, events), strict=True), strict=True)) if names else {}

@@ -210,6 +210,8 @@ class Layout:
     def _distribute(self, row: Distribution, columns: Columns, added: "_Adding") -> None:
         values = row.value(columns)
         events = np.flatnonzero(~np.isnan(values))
+        if not events.size:  # as of many fields: no need to pay for a dozen empty arrays
+            return
         values = values[events]
         whole = np.rint(values * row.scale).astype(np.int64)
         added.cells.append((events, self.cell[row.name].start + threshold_index(row.thresholds, values)))

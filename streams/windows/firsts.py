@@ -22,12 +22,12 @@ class Firsts:
     def measure(self, columns: Any, times: Array, late: Array, closed_until: int) -> tuple[Any, Array]:
         """Adds a column a kind: True at the first event of a session."""
         del closed_until
-        kept = np.flatnonzero(~late)
-        columns, times = columns.take(kept), times[kept]
+        if late.any():
+            columns, times = columns.take(~late), times[~late]
         people, known = columns.hashes("session", "install", "user")
         sessions = people ^ columns.scopes()  # one person's sessions in two apps are two
         for name, rule in self._kinds.items():
-            first = columns.equals(rule[0], *rule[1]).copy() if rule else np.ones(kept.size, dtype=bool)
+            first = columns.equals(rule[0], *rule[1]).copy() if rule else np.ones(times.size, dtype=bool)
             asked = np.flatnonzero(first & known)
             first[asked] = self._seen[name].first_time(sessions[asked], times[asked] // HOUR_MS)
             columns.derive(name, first)

@@ -99,14 +99,15 @@ class Pane:
     def add(self, codes: Array, added: Added) -> None:
         """codes int64[n, k]: the series of each event; what each event adds is added to each of its series."""
         rows = self._rows(codes)
+        starts = rows * self._widths.cells  # of each row in the flat array
         events, column = added.cells
-        _count(self.cells, rows[events], column)
+        _count(self.cells, _places(starts, events, column))
         events, column, amount = added.sums
-        _sum(self.cells, rows[events], column, amount)
+        np.add.at(self.cells.reshape(-1), _places(starts, events, column), np.repeat(amount, rows.shape[1]))
         events, column = added.buckets
-        _count(self.buckets, rows[events], column)
+        _count(self.buckets, _places(rows * self._widths.buckets, events, column))
         events, column, rank = added.registers
-        at = (rows[events] * self._widths.registers + column[:, None]).ravel()
+        at = _places(rows * self._widths.registers, events, column)
         np.maximum.at(self.registers.reshape(-1), at, np.repeat(rank, rows.shape[1]))
 
     def merge(self, other: "Pane") -> None:
@@ -208,16 +209,17 @@ def _place(how: np.ufunc, target: Array, at: Array, pair: tuple[Array, Array]) -
         flat[place] = how(flat[place], value)
 
 
-def _count(target: Array, rows: Array, column: Array) -> None:
-    """target[rows[i, j], column[i]] += 1 for all i, j."""
-    at, flat = (rows * target.shape[1] + column[:, None]).ravel(), target.reshape(-1)
+def _places(starts: Array, events: Array, column: Array) -> Array:
+    """starts[events[i], j] + column[i] for all i, j, one after the other."""
+    at: Array = starts[events]
+    at += column[:, None]
+    return np.ravel(at)
+
+
+def _count(target: Array, at: Array) -> None:
+    """Adds one at each place, as often as it is named."""
+    flat = target.reshape(-1)
     if flat.size < _DENSE * at.size:
         flat += np.bincount(at, minlength=flat.size).astype(flat.dtype, copy=False)
     else:
         np.add.at(flat, at, flat.dtype.type(1))
-
-
-def _sum(target: Array, rows: Array, column: Array, amount: Array) -> None:
-    """target[rows[i, j], column[i]] += amount[i] for all i, j."""
-    at = (rows * target.shape[1] + column[:, None]).ravel()
-    np.add.at(target.reshape(-1), at, np.repeat(amount, rows.shape[1]))

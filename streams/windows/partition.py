@@ -89,22 +89,23 @@ class Partition:
         for refusal in refused:
             self.counts[f"dead_letters:{refusal.reason}"] += 1
         if decoded.events:
-            columns = Columns(decoded.events, self.pseudonym)
-            self._enrich(columns)
-            self._apply(columns, decoded.times)
+            self._apply(self._enriched(Columns(decoded.events, self.pseudonym)), decoded.times)
         return refused
 
-    def _enrich(self, columns: Columns) -> None:
+    def _enriched(self, columns: Columns) -> Columns:
         family = self.family.event
-        if family.enrich and any(columns.values(family.enriched_from)):
-            for event in columns.events:
-                family.enrich(event)
+        if not family.enrich or not any(columns.values(family.enriched_from)):
+            return columns
+        for event in columns.events:
+            family.enrich(event)
+        return columns.replaced(columns.events)
 
     def _apply(self, columns: Columns, times: Array) -> None:
         """Cuts at the records at which a pane closes: within a run, the same panes are open for every record."""
         closed = time.closed_until(time.watermarks(self.watermark, times), self.policy.lateness_ms)
+        at = np.arange(len(columns))
         for start, end in time.runs(closed):
-            part = columns if end - start == len(columns) else columns.take(np.arange(start, end))
+            part = columns if end - start == len(columns) else columns.take((start <= at) & (at < end))
             self._apply_run(part, times[start:end], int(closed[start]))
         self.watermark = max(self.watermark, int(times.max()))
 
@@ -119,8 +120,7 @@ class Partition:
         self.counts["synthetic"] += int((synthetic & fresh & ~late).sum())
         kept = fresh & ~synthetic if self.table else fresh & ~synthetic & ~late
         if not kept.all():
-            chosen = np.flatnonzero(kept)
-            columns, times, late = columns.take(chosen), times[chosen], late[chosen]
+            columns, times, late = columns.take(kept), times[kept], late[kept]
         if self.table:
             columns, times = self.table.measure(columns, times, late, closed)
         if len(columns):

@@ -29,7 +29,7 @@ class Events(Protocol):
     @property
     def events(self) -> Sequence[Any]: ...
     def __len__(self) -> int: ...
-    def values(self, field: str) -> list[Any]: ...
+    def values(self, field: str) -> Sequence[Any]: ...
 
 
 class Name(NamedTuple):
@@ -213,7 +213,7 @@ def _scope_of(event: Any) -> tuple[str, str]:
 
 def _by_scope(events: Events) -> dict[tuple[str, str], Sequence[int]]:
     apps, environments = events.values("app"), events.values("environment")
-    if len(set(apps)) == len(set(environments)) == 1:
+    if apps.count(apps[0]) == environments.count(environments[0]) == len(apps):
         return {(apps[0], environments[0] or DEFAULT_ENVIRONMENT): range(len(apps))}
     found: dict[tuple[str, str], list[int]] = {}
     for i, (app, environment) in enumerate(zip(apps, environments, strict=True)):
