@@ -1,5 +1,6 @@
 """The whole way of events to figures in one worker: what Kafka brings goes to its partition's runner (`runner.py`), which
-applies it and writes a checkpoint twice a second; workers say how they are, and compare what they wrote with what is stored.
+applies it and writes a checkpoint, twice a second at most; workers say how they are, and compare what they wrote with what is
+stored.
 """
 
 import asyncio

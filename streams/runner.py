@@ -15,6 +15,7 @@ from streams.kafka.batch import Batch, DeadLetter, Log
 from streams.kafka.exit_codes import StateRefused
 from streams.metrics.catalogue import FamilyMetrics
 from streams.metrics.columns import Pseudonym
+from streams.pauses import pauses
 from streams.state.errors import StoreUnavailable
 from streams.state.keys import PartitionId
 from streams.status import PartitionStatus
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 AT_ONCE = 2_000  # records applied without a pause: a call of numpy has a fixed price, a processor's cache a size
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 2.0
+LONGEST_PAUSE_SECONDS = 2.0
 HINT = (
     "Hint: put back the settings or the version it was written with, or count anew from the start of the log under "
     "another XMON_REDIS_PREFIX and XMON_GROUP_ID."
@@ -253,18 +254,19 @@ class Runner:
 
     async def _until_available(self, what: str, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
         """Repeats a call to the store until it answers; None when the partition is no longer ours."""
-        pause, problem = FIRST_PAUSE_SECONDS, ""
-        while not self.closed:
+        problem = ""
+        for pause in pauses(LONGEST_PAUSE_SECONDS):
+            if self.closed:
+                break
             try:
                 answer = await ask()
             except StoreUnavailable as error:
                 problem = self._problem = f"{what}: {error}"
                 log.warning("%s: %s failed, trying again: %s", self.partition, what, error)
+                await asyncio.sleep(pause)
             else:
                 self._problem = "" if self._problem == problem else self._problem
                 return answer
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
         return None
 
     def status(self) -> PartitionStatus:

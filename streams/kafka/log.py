@@ -20,6 +20,7 @@ from streams.kafka.batch import DeadLetter
 from streams.kafka.dead_letters import encode
 from streams.kafka.exit_codes import KafkaRefused
 from streams.kafka.topic_id import topic_id
+from streams.pauses import pauses
 from streams.state.keys import PartitionId
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
+LONGEST_PAUSE_SECONDS = 5.0
 AT_ONCE = 500  # dead letters in flight
 RIGHTS = (ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
 OUTAGES = (KafkaError, ProducerSendError, TimeoutError, ConsumerNotStarted, NotReady)
@@ -36,16 +37,15 @@ OUTAGES = (KafkaError, ProducerSendError, TimeoutError, ConsumerNotStarted, NotR
 
 async def until_answered(what: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
     """What `ask` returns, asked again for as long as Kafka is away. Raises `KafkaRefused` where a right is missing."""
-    pause = FIRST_PAUSE_SECONDS
-    while True:
+    for pause in pauses(LONGEST_PAUSE_SECONDS):
         try:
             return await ask()
         except RIGHTS as error:
             raise KafkaRefused(f"{what} is not allowed: {error!r}") from error
         except OUTAGES as error:
             log.warning("Kafka: %s failed, trying again in %.1f s: %r", what, pause, error)
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(pause)
+    raise AssertionError  # there is always another pause
 
 
 class KafkaLog:

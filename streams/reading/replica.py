@@ -11,19 +11,11 @@ import numpy as np
 from streams.metrics.stored import Layout
 from streams.state.keys import PartitionId
 from streams.windows import time
+from streams.windows.packing import Versions, unpack_live, unpack_versions
 from streams.windows.pane import BLOCKS, Rows, decode
 from streams.windows.position import offset_of
 from streams.windows.series import Name, read_names
-from streams.windows.storage import (
-    HEAD,
-    LIVE,
-    MINUTE,
-    SERIES,
-    TOTALS,
-    Versions,
-    unpack_live,
-    unpack_versions,
-)
+from streams.windows.storage import HEAD, LIVE, MINUTE, SERIES, TOTALS
 
 Array = np.ndarray
 ATTEMPTS = 3

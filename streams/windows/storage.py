@@ -14,20 +14,18 @@
 
 import hashlib
 import json
-import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from streams.metrics.catalogue import FamilyMetrics
-from streams.metrics.columns import Columns
 from streams.metrics.stored import Layout
 from streams.windows import time
+from streams.windows.packing import Versions, pack_live, pack_versions, unpack_versions
 from streams.windows.pane import BLOCKS, Pane
 from streams.windows.partition import Partition
 from streams.windows.position import NOWHERE, branched, offset_of
-from streams.windows.series import SeriesIndex
 from streams.windows.tables import HORIZON_MS
 
 Array = np.ndarray
@@ -35,10 +33,7 @@ FORMAT = 2
 QUIET_MS = 20_000  # after the end of a pane: few events come so much later than others
 TOTALS, SERIES, LIVE = -1, -2, -3  # in place of a pane in `_versions`
 MINUTE = BLOCKS  # in place of a block: all of a folded minute
-_VERSION = np.dtype([("pane", "<i8"), ("block", "<u2"), ("version", "<i8")])
-_HEAD = struct.Struct("<I")
 HEAD = (b"_next", b"_layout", b"_folded_until", b"_meta", b"_versions")
-Versions = dict[tuple[int, int], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,35 +221,3 @@ def _grouped(fields: Mapping[bytes, bytes]) -> dict[str, dict[str, bytes]]:
         if kind in groups:
             groups[kind][rest] = content
     return groups
-
-
-def pack_versions(versions: Versions) -> bytes:
-    """(pane, minute or kind; block) → the position after which the field was last written."""
-    return np.array([(pane, block, v) for (pane, block), v in sorted(versions.items())], dtype=_VERSION).tobytes()
-
-
-def unpack_versions(content: bytes) -> Versions:
-    """The inverse of `pack_versions`."""
-    return {(pane, block): version for pane, block, version in np.frombuffer(content, _VERSION).tolist()}
-
-
-def pack_live(waiting: list[tuple[object, int]], series: SeriesIndex) -> bytes:
-    """By series: how many wait, and since when the oldest does."""
-    found: dict[int, tuple[int, int]] = {}
-    codes = series.look_up(Columns([scope for scope, _ in waiting])).tolist() if waiting else []
-    for row, (_, since) in zip(codes, waiting, strict=True):
-        for number in row:
-            if number >= 0:
-                count, oldest = found.get(number, (0, since))
-                found[number] = count + 1, min(oldest, since)
-    rows = sorted(found.items())
-    numbers, counts = np.array([n for n, _ in rows], "<u4"), np.array([c for _, (c, _) in rows], "<u4")
-    return _HEAD.pack(len(rows)) + numbers.tobytes() + counts.tobytes() + np.array([s for _, (_, s) in rows], "<i8").tobytes()
-
-
-def unpack_live(content: bytes) -> tuple[Array, Array, Array]:
-    """(series, count, oldest since epoch ms), int64 each."""
-    (n,) = _HEAD.unpack_from(content)
-    at = _HEAD.size
-    numbers, counts = np.frombuffer(content, "<u4", n, at), np.frombuffer(content, "<u4", n, at + 4 * n)
-    return numbers.astype(np.int64), counts.astype(np.int64), np.frombuffer(content, "<i8", n, at + 8 * n)

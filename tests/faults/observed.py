@@ -9,10 +9,10 @@ import numpy as np
 
 from streams.metrics.registry import catalogue
 from streams.metrics.stored import Layout
+from streams.windows.packing import unpack_live
 from streams.windows.pane import Rows, decode
 from streams.windows.position import offset_of
 from streams.windows.series import Name, read_names
-from streams.windows.storage import unpack_live
 from tests.faults.oracle import MINUTES_KEPT_MS, Cells
 
 LAYOUTS = {family.name: Layout(family.figures) for family in catalogue().families}

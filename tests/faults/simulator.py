@@ -242,7 +242,7 @@ async def _unanswered(do: Callable[[], Awaitable[object]]) -> None:
 
 def hurry(patch: pytest.MonkeyPatch) -> None:
     """Leaves out waits between attempts, and makes the decoder of a family once, not with every restart."""
-    patch.setattr("streams.runner.FIRST_PAUSE_SECONDS", 0)
+    patch.setattr("streams.pauses.FIRST_SECONDS", 0)
     names = {family.name: family.event for family in catalogue().families}
     made = cache(lambda name, max_bytes: Decoder(names[name], max_bytes))
     patch.setattr("streams.windows.partition.Decoder", lambda family, max_bytes: made(family.name, max_bytes))

@@ -89,7 +89,7 @@ async def expected(records: dict[PartitionId, list[Raw]]) -> dict[PartitionId, d
 @pytest.mark.parametrize("seed", range(8))
 async def test_faults_of_the_store_change_nothing(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lost replies, late commands, rollbacks, restarts and zombies: the hash is what a quiet run leaves."""
-    monkeypatch.setattr("streams.runner.FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr("streams.pauses.FIRST_SECONDS", 0)
     rng = random.Random(seed)
     records = {PAGES: story("page-load", seed, 1500), CONTACTS: story("contact", seed, 700)}
     store, zombie_log = Faulty(rng), FakeLog(dict(records))  # type: ignore[arg-type]
