@@ -87,6 +87,7 @@ async def serving(
         allowed_hosts=host_names(settings.serve_host, settings.public_url),
         exposed_windows=settings.exposed_windows.split(","),
     )
+    settle()
     return [until(stop, reading(reader)), alerts.run(stop), serve_http(app, listener, stop, app.state.live.close)]
 
 

@@ -78,8 +78,9 @@ class SeriesIndex:
     def codes(self, events: Events, hour: int) -> Array:
         """n events → int64[n, 1 + dimensions]: series numbers, the total first; NONE for values without a place."""
         found = self.look_up(events)
-        for i in np.flatnonzero((found == _NEW).any(axis=1)).tolist():
-            found[i] = self._admit(events.events[i])
+        if (new := found == _NEW).any():
+            for i in np.flatnonzero(new.any(axis=1)).tolist():
+                found[i] = self._admit(events.events[i])
         seen = np.bincount(found.ravel() + 1, minlength=len(self.names) + 1)[1:] > 0
         aged = np.flatnonzero(seen & (self._last_hour < hour))
         self._last_hour[aged] = hour

@@ -26,14 +26,17 @@ from typing import Self
 from zlib import crc32
 
 import httpx
+import numpy as np
 import psutil
 from confluent_kafka import Producer
 
 from streams.windows.pane import decode
+from streams.windows.series import read_names
 from tests.e2e.monitor import Monitor
 from tests.faults.comparison import differences
 from tests.faults.generator import Generator, Sent
-from tests.faults.site import Site
+from tests.faults.observed import LAYOUTS
+from tests.faults.site import Place, Site
 from tests.services.kafka import KafkaServer
 from tests.services.redis import RedisServer
 
@@ -45,6 +48,8 @@ STEP_MS = 2  # of one generator
 SESSIONS = 2000  # four times as many contacts
 MOST_GROWTH = 0.03
 MEGABYTE = 1 << 20
+FIELD = 64  # bytes of a field's name, and what Redis needs to find it
+ARRAYS = 2048  # of the dozen arrays of a minute without their content
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +147,12 @@ class Load(threading.Thread):
                 yield next(stream)
 
 
+def allocated(size: int) -> int:
+    """What a field of so many bytes takes in Redis: its allocator has four sizes between two powers of two."""
+    step = max(1 << ((size + FIELD).bit_length() - 3), 16)
+    return -(-(size + FIELD) // step) * step
+
+
 class Scales:
     """Weighs what runs."""
 
@@ -175,16 +186,33 @@ class Scales:
 
     def _weigh_minutes(self) -> None:
         client, there = self._site.client, set()
-        for key in map(self._site.key, self._site.places()):
+        for place in self._site.places():
+            key = self._site.key(place)
             for name in client.hkeys(key):  # type: ignore[union-attr]
                 if not name.startswith(b"m:"):
                     continue
                 there.add((key, name))
                 if (key, name) not in self._minutes and (content := client.hget(key, name)):
-                    rows = decode(content)  # type: ignore[arg-type]
-                    pairs = sum(index.size for index, _ in (rows.cells, rows.buckets, rows.registers))
-                    self._minutes[key, name] = len(content), len(content) + 8 * pairs
+                    self._minutes[key, name] = allocated(len(content)), self._held(place, content)  # type: ignore[arg-type]
         self._minutes = {which: sizes for which, sizes in self._minutes.items() if which in there}
+
+    def _held(self, place: Place, content: bytes) -> int:
+        """As `serve` holds a minute: what is stored with an index of 8 bytes a value, and a copy of what totals are."""
+        rows, layout = decode(content), LAYOUTS[place[0]]
+        totals = np.isin(rows.series, self._totals(place))
+        held = len(content) + ARRAYS
+        for (index, value), width in zip(
+            (rows.cells, rows.buckets, rows.registers), (layout.cells, layout.buckets, layout.registers), strict=True
+        ):
+            copied = int(totals[index // width].sum()) if width else 0
+            held += index.nbytes + copied * (index.itemsize + value.itemsize)
+        return held
+
+    def _totals(self, place: Place) -> list[int]:
+        """The numbers of the totals among the series of a partition."""
+        stored = self._site.client.hgetall(self._site.key(place))
+        blocks = [content for name, content in stored.items() if name.startswith(b"s:")]  # type: ignore[union-attr]
+        return [number for block in blocks for number, name, _ in read_names(block) if name.dimension == "all"]
 
 
 def soak(site: Site, seconds: float, rate: int, file: Path) -> tuple[list[Sample], list[str]]:
