@@ -67,7 +67,8 @@ def build_app(settings: KafkaSettings, data_directory: str) -> Any:
         broker_max_poll_interval=DAY_SECONDS,
         broker_session_timeout=settings.session_timeout_seconds,
         broker_heartbeat_interval=HEARTBEAT_SECONDS,
-        broker_rebalance_timeout=settings.session_timeout_seconds,
+        # Whoever comes back after a kill starts a rebalance, which waits for the session of the dead one to end, or for this.
+        broker_rebalance_timeout=settings.session_timeout_seconds - HEARTBEAT_SECONDS,
         broker_request_timeout=max(40.0, settings.session_timeout_seconds),
         broker_commit_interval=5,
     )
