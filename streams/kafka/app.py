@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 DAY_SECONDS = 86_400.0
 METADATA_MS = 10_000  # how long partitions that were added, or a topic created anew, may go unread
 HEARTBEAT_SECONDS = 1.0  # by its answer a worker hears of a rebalance; meanwhile those that come and go wait
+REBALANCE_SHARE = 0.8  # of the session timeout: with a start and a join a killed worker is back before that is over
 
 
 class BatchSchema(Schema[Any, Any]):
@@ -68,7 +69,7 @@ def build_app(settings: KafkaSettings, data_directory: str) -> Any:
         broker_session_timeout=settings.session_timeout_seconds,
         broker_heartbeat_interval=HEARTBEAT_SECONDS,
         # Whoever comes back after a kill starts a rebalance, which waits for the session of the dead one to end, or for this.
-        broker_rebalance_timeout=settings.session_timeout_seconds - HEARTBEAT_SECONDS,
+        broker_rebalance_timeout=REBALANCE_SHARE * settings.session_timeout_seconds,
         broker_request_timeout=max(40.0, settings.session_timeout_seconds),
         broker_commit_interval=5,
     )
