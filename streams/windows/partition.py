@@ -8,6 +8,8 @@ state, byte for byte. That is what makes the checkpoint protocol so small (docs/
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
@@ -89,16 +91,15 @@ class Partition:
         for refusal in refused:
             self.counts[f"dead_letters:{refusal.reason}"] += 1
         if decoded.events:
-            self._apply(self._enriched(Columns(decoded.events, self.pseudonym)), decoded.times)
+            self._enrich(decoded.events)
+            self._apply(Columns(decoded.events, self.pseudonym), decoded.times)
         return refused
 
-    def _enriched(self, columns: Columns) -> Columns:
+    def _enrich(self, events: Sequence[Any]) -> None:
         family = self.family.event
-        if not family.enrich or not any(columns.values(family.enriched_from)):
-            return columns
-        for event in columns.events:
-            family.enrich(event)
-        return columns.replaced(columns.events)
+        if family.enrich and any(map(attrgetter(family.enriched_from), events)):
+            for event in events:
+                family.enrich(event)
 
     def _apply(self, columns: Columns, times: Array) -> None:
         """Cuts at the records at which a pane closes: within a run, the same panes are open for every record."""
