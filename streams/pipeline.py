@@ -11,7 +11,8 @@ from typing import Protocol
 
 from streams.kafka.batch import Batch, Log
 from streams.metrics.catalogue import FamilyMetrics
-from streams.runner import PartitionStore, PipelineSettings, Runner
+from streams.patience import PartitionStore, PatientStore
+from streams.runner import PipelineSettings, Runner
 from streams.state.errors import StoreUnavailable
 from streams.state.keys import PartitionId
 from streams.status import WorkerStatus
@@ -64,13 +65,14 @@ class Pipeline:
     def assigned(self, partitions: Collection[PartitionId]) -> None:
         """Keeps the memory of these partitions only."""
         for partition in self._runners.keys() - set(partitions):
-            self._runners.pop(partition).closed = True
+            self._runners.pop(partition).close()
         for partition in partitions:
             if partition not in self._runners:
                 self._runners[partition] = self._runner(partition)
 
-    def _runner(self, partition: PartitionId) -> "Runner":
-        return Runner(partition, self._topics[partition.topic], self._store, self._log, self._settings, self._clock)
+    def _runner(self, partition: PartitionId) -> Runner:
+        store = PatientStore(self._store, partition)
+        return Runner(partition, self._topics[partition.topic], store, self._log, self._settings, self._clock)
 
     async def feed(self, batch: Batch) -> None:
         """Takes a batch; waits as long as the store does."""

@@ -6,17 +6,15 @@ the same way: drop the memory, read the hash, seek to its `_next`.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
 
 from streams.events.decode import MAX_DETAIL, Record, Refusal
 from streams.kafka.batch import Batch, DeadLetter, Log
 from streams.kafka.exit_codes import StateRefused
 from streams.metrics.catalogue import FamilyMetrics
 from streams.metrics.columns import Pseudonym
-from streams.pauses import pauses
-from streams.state.errors import StoreUnavailable
+from streams.patience import PatientStore
 from streams.state.keys import PartitionId
 from streams.status import PartitionStatus
 from streams.windows.pane import BLOCKS
@@ -25,22 +23,11 @@ from streams.windows.storage import Checkpoint, LayoutError, Ledger
 
 log = logging.getLogger(__name__)
 
-Answer = TypeVar("Answer")
 AT_ONCE = 2_000  # records applied without a pause: a call of numpy has a fixed price, a processor's cache a size
-LONGEST_PAUSE_SECONDS = 2.0
 HINT = (
     "Hint: put back the settings or the version it was written with, or count anew from the start of the log under "
     "another XMON_REDIS_PREFIX and XMON_GROUP_ID."
 )
-
-
-class PartitionStore(Protocol):
-    """Where the state of partitions is kept; docs/architecture.md says what each call promises."""
-
-    async def next_offsets(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, int]: ...
-    async def load(self, partition: PartitionId) -> dict[bytes, bytes]: ...
-    async def checkpoint(self, partition: PartitionId, expected: int | None, fields: Mapping[bytes, bytes]) -> int | None: ...
-    async def forget(self, partition: PartitionId, folded_until: int, fields: Sequence[bytes]) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,13 +49,12 @@ class Runner:
         self,
         partition: PartitionId,
         family: FamilyMetrics,
-        store: PartitionStore,
+        store: PatientStore,
         kafka: Log,
         settings: PipelineSettings,
         clock: Callable[[], float],
     ) -> None:
         self.partition = partition
-        self.closed = False  # set when the partition is no longer ours: give up whatever waits
         self._family, self._store, self._log, self._settings, self._clock = family, store, kafka, settings, clock
         self._lock = asyncio.Lock()
         self._ledger: Ledger | None = None  # None: the hash must be read first
@@ -77,7 +63,6 @@ class Runner:
         self._unusable: dict[int, str] = {}
         self._stands_still = ""  # why nothing more is applied before a restart
         self._careful_until = 0  # below this offset records are applied one by one, to find the one that cannot be
-        self._problem = ""
         self._checkpointed = self._not_before = clock()  # that all is written; the next write
         self._seconds, self._bytes = 0.0, 0
 
@@ -85,6 +70,10 @@ class Runner:
     def stored(self) -> int | None:
         """The `_next` that the hash has, as far as we know; None while unknown or in between."""
         return self._ledger.stored if self._ledger and not self._lock.locked() else None
+
+    def close(self) -> None:
+        """The partition is no longer ours: whatever waits for the store gives up."""
+        self._store.closed = True
 
     async def feed(self, batch: Batch) -> None:
         """Queues the records if they continue what is here, else seeks to where it stands."""
@@ -106,14 +95,14 @@ class Runner:
             return
         async with self._lock:
             ledger = self._ledger or await self._restore()
-            if ledger and not self.closed:
+            if ledger and not self._store.closed:
                 await self._checkpoint(ledger)
 
     async def verify(self, stored: int | None) -> None:
         """Starts again from the hash where it is not what was written."""
         async with self._lock:
             if self._ledger and self._ledger.stored is not None and stored != self._ledger.stored:
-                later = await self._until_available("reading", lambda: self._store.next_offsets([self.partition]))
+                later = await self._store.next_offsets()
                 if later is not None and later.get(self.partition) != self._ledger.stored:
                     log.warning("%s: the store is at %s, not at %s", self.partition, stored, self._ledger.stored)
                     await self._start_again()
@@ -181,8 +170,8 @@ class Runner:
         letters, self._letters = self._letters, []
         await self._log.dead_letters(letters)
         taken, began = await self._pack(ledger), self._clock()
-        stored = await self._until_available("a checkpoint", lambda: self._write(taken))
-        if self.closed:
+        stored = await self._store.checkpoint(taken.expected, taken.fields)
+        if self._store.closed:
             return
         if stored != taken.next:
             log.warning("%s: the store is at %s, not at %s", self.partition, stored, taken.expected)
@@ -192,7 +181,7 @@ class Runner:
         self._not_before = self._checkpointed + self._settings.checkpoint_seconds
         self._seconds, self._bytes = self._checkpointed - began, sum(map(len, taken.fields.values()))
         if taken.obsolete:
-            await self._until_available("deleting", lambda: self._forget(taken))
+            await self._store.forget(taken.folded_until, taken.obsolete)
 
     async def _pack(self, ledger: Ledger) -> Checkpoint:
         """With pauses: at full speed dozens of panes change between two checkpoints."""
@@ -207,12 +196,6 @@ class Runner:
             raise
         return ledger.checkpoint(fields)
 
-    async def _write(self, taken: Checkpoint) -> int | None:
-        return await self._store.checkpoint(self.partition, taken.expected, taken.fields)
-
-    async def _forget(self, taken: Checkpoint) -> None:
-        await self._store.forget(self.partition, taken.folded_until, taken.obsolete)
-
     async def _start_again(self) -> None:
         self._ledger = None
         await self._restore()
@@ -222,7 +205,7 @@ class Runner:
         self._pending, self._letters = [], []
         if self._stands_still:  # the store has something else now: nothing that was found out about the old log holds
             self._stands_still, self._unusable, self._careful_until = "", {}, 0
-        fields = await self._until_available("reading the state", lambda: self._store.load(self.partition))
+        fields = await self._store.load()
         if fields is None:
             return None
         state = Partition(self._family, self._settings.policy, self._settings.pseudonym)
@@ -235,7 +218,7 @@ class Runner:
             ledger.begin((await self._log.bounds(self.partition))[0])
         found = await self._log.topic_id(self.partition.topic)
         ledger.log = ledger.log or found
-        if self.closed:
+        if self._store.closed:
             return None
         self._ledger, self._checkpointed = ledger, self._clock()
         if found not in ("", ledger.log):
@@ -252,23 +235,6 @@ class Runner:
         self._stands_still = f"{why}: {anew}"
         log.error("%s stands still: %s", self.partition, self._stands_still)
 
-    async def _until_available(self, what: str, ask: Callable[[], Awaitable[Answer]]) -> Answer | None:
-        """Repeats a call to the store until it answers; None when the partition is no longer ours."""
-        problem = ""
-        for pause in pauses(LONGEST_PAUSE_SECONDS):
-            if self.closed:
-                break
-            try:
-                answer = await ask()
-            except StoreUnavailable as error:
-                problem = self._problem = f"{what}: {error}"
-                log.warning("%s: %s failed, trying again: %s", self.partition, what, error)
-                await asyncio.sleep(pause)
-            else:
-                self._problem = "" if self._problem == problem else self._problem
-                return answer
-        return None
-
     def status(self) -> PartitionStatus:
         """How the partition is, for whoever reads figures."""
         return PartitionStatus(
@@ -279,7 +245,7 @@ class Runner:
             age_seconds=round(self._clock() - self._checkpointed, 3),
             checkpoint_seconds=round(self._seconds, 6),
             checkpoint_bytes=self._bytes,
-            problem=self._stands_still or self._problem,
+            problem=self._stands_still or self._store.problem,
         )
 
     def _lag(self) -> int | None:

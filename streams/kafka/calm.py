@@ -1,11 +1,11 @@
-"""That a broker is away is said many times a second, by aiokafka and by each call that waits; once in a while is enough."""
+"""That a broker or a store is away is said many times a second, by aiokafka and by all that waits; now and then is enough."""
 
 import logging
 import time
 from collections.abc import Callable
 
 SECONDS = 30.0
-RESTLESS = ("aiokafka.", "faust.", "mode.", "streams.kafka.log.")  # and what is below them
+RESTLESS = ("aiokafka.", "faust.", "mode.", "streams.kafka.log.", "streams.patience.")  # and what is below them
 
 
 class Calm(logging.Filter):

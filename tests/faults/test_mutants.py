@@ -5,19 +5,21 @@ A mutant is made here, by replacing a part of the product for one test; the prod
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from hashlib import sha1
 from typing import Any
 
 import pytest
 
 from streams.kafka.batch import DeadLetter
+from streams.patience import PatientStore
 from streams.reading.replica import HEAD
 from streams.runner import Runner
 from streams.state.errors import StoreUnavailable
 from streams.state.keys import PartitionId
 from streams.state.redis_store import RedisStore
 from streams.windows.partition import Partition
-from streams.windows.storage import Checkpoint, Ledger
+from streams.windows.storage import Ledger
 from tests.faults.simulate import outcome
 from tests.faults.simulator import LOOKS, LOSING, SHARES, World
 from tests.streams.fakes import FakeLog
@@ -157,7 +159,7 @@ async def test_memory_that_is_kept_after_a_refusal(monkeypatch: pytest.MonkeyPat
     """A worker that goes on from its own state, where the store has another, writes what is not a state of any offset."""
 
     async def go_on(self: Runner) -> None:
-        stored = await self._until_available("reading", lambda: self._store.next_offsets([self.partition]))
+        stored = await self._store.next_offsets()
         if self._ledger and stored is not None:
             self._ledger.stored = stored.get(self.partition)
 
@@ -167,21 +169,29 @@ async def test_memory_that_is_kept_after_a_refusal(monkeypatch: pytest.MonkeyPat
 
 async def test_totals_that_are_merged_twice_after_an_unknown_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that keeps its memory and repeats the records, where no reply came, counts them twice."""
-    write = Runner._write
+    checkpoint, running = Runner._checkpoint, ContextVar[Runner]("running")
 
-    async def repeat(self: Runner, taken: Checkpoint) -> int | None:
-        try:
-            return await write(self, taken)
-        except StoreUnavailable:
-            stored = await self._store.next_offsets([self.partition])
-            ledger = self._ledger
-            assert ledger
-            ledger.stored = stored.get(self.partition)
-            ledger.partition.next = ledger.stored or 0
-            await self._log.seek(self.partition, ledger.partition.next)
-            return taken.next
+    async def of_this_runner(self: Runner, ledger: Ledger) -> None:
+        running.set(self)
+        await checkpoint(self, ledger)
 
-    monkeypatch.setattr(Runner, "_write", repeat)
+    async def repeat(self: PatientStore, expected: int | None, fields: Mapping[bytes, bytes]) -> int | None:
+        async def once() -> int | None:
+            try:
+                return await self._store.checkpoint(self.partition, expected, fields)
+            except StoreUnavailable:
+                runner, stored = running.get(), await self._store.next_offsets([self.partition])
+                ledger = runner._ledger
+                assert ledger
+                ledger.stored = stored.get(self.partition)
+                ledger.partition.next = ledger.stored or 0
+                await runner._log.seek(self.partition, ledger.partition.next)
+                return int(fields[b"_next"])
+
+        return await self._until_answered("a checkpoint", once)
+
+    monkeypatch.setattr(Runner, "_checkpoint", of_this_runner)
+    monkeypatch.setattr(PatientStore, "checkpoint", repeat)
     await caught()
 
 
