@@ -1,6 +1,8 @@
-"""The texts in a store as values: `alert:<id>`, `out:<target>:<id>`, `target:<name>`, `growth`, each JSON, and `evaluated`."""
+"""The texts in a store as values: JSON in `alert:<id>`, `out:<target>:<id>`, `target:<name>`, `growth` and `transitions`, and a
+number in `evaluated`."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -19,6 +21,7 @@ _ALERT = TypeAdapter(Alert)
 _NOTIFICATION = TypeAdapter(Notification)
 _STATUS = TypeAdapter(TargetStatus)
 _GROWTH = TypeAdapter(Mapping[str, Growth])
+_TRANSITIONS = TypeAdapter(list[tuple[str, str, int]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Board:
     targets: tuple[TargetStatus, ...] = ()
     evaluated_ms: int | None = None
     growth: Mapping[str, Growth] | None = None  # by figure
+    transitions: Counter[tuple[str, str]] = field(default_factory=Counter)  # ever, by rule and transition
 
 
 def alert_field(alert: Alert) -> str:
@@ -43,6 +47,9 @@ def outbox_field(target: str, notification: str) -> str:
 def packed(board: Board) -> dict[str, str]:
     """Name → text. What is to be told stands first: a write cut in two may then repeat, and never lose."""
     texts = {outbox_field(*key): _NOTIFICATION.dump_json(item).decode() for key, item in board.outbox.items()}
+    if board.transitions:
+        rows = [(rule, what, n) for (rule, what), n in sorted(board.transitions.items())]
+        texts["transitions"] = _TRANSITIONS.dump_json(rows).decode()
     texts |= {alert_field(alert): _ALERT.dump_json(alert).decode() for alert in board.alerts}
     texts |= {f"target:{status.name}": _STATUS.dump_json(status).decode() for status in board.targets}
     texts |= {} if board.growth is None else {"growth": _GROWTH.dump_json(board.growth).decode()}
@@ -52,12 +59,14 @@ def packed(board: Board) -> dict[str, str]:
 def unpacked(texts: Mapping[str, str]) -> Board:
     """What the texts say; those of another version that cannot be read are logged and left out."""
     outbox = _read(texts, "out:", _NOTIFICATION)
+    transitions = _read(texts, "transitions", _TRANSITIONS).get("transitions", [])
     return Board(
         alerts=tuple(_read(texts, "alert:", _ALERT).values()),
         outbox={(name.removeprefix("out:").rpartition(":")[0], item.id): item for name, item in outbox.items()},
         targets=tuple(_read(texts, "target:", _STATUS).values()),
         evaluated_ms=int(texts["evaluated"]) if "evaluated" in texts else None,
         growth=_read(texts, "growth", _GROWTH).get("growth"),
+        transitions=Counter({(rule, what): n for rule, what, n in transitions}),
     )
 
 

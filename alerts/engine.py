@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from alerts.alert import Alert, Identity, Notification, Said
+from alerts.alert import Alert, Identity, Said
 from alerts.board import Board, alert_field, outbox_field, packed, unpacked
-from alerts.evaluation import Evaluation, evaluate
+from alerts.evaluation import evaluate
 from alerts.growth import Growth, Watched, seen
 from alerts.message import message
 from alerts.notify.target import TargetStatus
@@ -41,20 +41,21 @@ class Engine:
         *,
         notified: Sequence[str] = (),
         statuses: Callable[[], Sequence[TargetStatus]] = tuple,
+        go_on: Callable[[Sequence[TargetStatus]], None] = lambda _: None,
     ) -> None:
         self._rules = rules
         self._store = store
         self._outbox = outbox
         self._notified = notified
         self._statuses = statuses
+        self._go_on = go_on
         self._name = secrets.token_hex(8)
         self._token = ""  # of a reign; empty while nothing is known of what the store holds
         self._alerts: dict[Identity, Alert] = {}
         self._growth: Mapping[str, Growth] = {}
         self._refreshed_ms = 0
         self.leading = False
-        self.board = Board()  # as of the last turn, whoever leads
-        self.transitions: Counter[tuple[str, str]] = Counter()  # by rule and transition, in this process
+        self.board = Board()  # as it is stored since the last turn, whoever leads; its counts never fall
 
     async def turn(self, snapshot: CountingSnapshot) -> None:
         """Evaluates one snapshot, or reads what the leading engine found. Raises StoreError: nothing was done."""
@@ -71,7 +72,8 @@ class Engine:
     async def stop(self) -> None:
         """Notes what has been told, and lets another engine take over at once."""
         if self.leading:
-            await self._store.write(self._token, {}, [outbox_field(*key) for key in self._outbox.done()])
+            told = packed(Board(targets=tuple(self._statuses())))
+            await self._store.write(self._token, told, [outbox_field(*key) for key in self._outbox.done()])
             self._step_down()
             await self._store.hold(self._name, 0)
 
@@ -82,60 +84,73 @@ class Engine:
         growth = seen(self._growth, (rule.selection.figure for rule in self._rules), snapshot.counts, snapshot.at_ms)
         evaluation = evaluate(self._rules, self._alerts, Watched(snapshot, growth))
         outbox = {(target, item.id): item for item in evaluation.notifications for target in self._notified}
-        if not await self._write(evaluation, outbox, growth, snapshot.at_ms):
+        happened = Counter((alert.rule, str(what)) for what, alert in evaluation.transitions)
+        board = Board(
+            alerts=tuple(evaluation.alerts.values()),
+            outbox=outbox,
+            targets=tuple(self._statuses()),
+            evaluated_ms=snapshot.at_ms,
+            growth=growth,
+            transitions=self.board.transitions + happened,
+        )
+        if not await self._write(board):
             self._step_down()  # another engine took over
             return
         self._outbox.add(outbox)
         self._alerts, self._growth = evaluation.alerts, growth
-        self.board = Board(alerts=tuple(self._alerts.values()), evaluated_ms=snapshot.at_ms)
-        self._log(evaluation, snapshot.at_ms)
+        self.board = board
+        for what, alert in evaluation.transitions:
+            logger.info("%s: %s", what, message(alert, snapshot.at_ms).headline)
 
     async def _take_over(self) -> None:
         """The token first: what is read after it can be changed by nobody else."""
         token = secrets.token_hex(16)
         await self._store.take_over(token)
-        board = unpacked(await self._store.read())
+        board = self._read(await self._store.read())
         self._alerts = {alert.identity: alert for alert in board.alerts}
         self._growth = board.growth or {}
         self._outbox.replace(board.outbox)
-        self._token = token
+        self._go_on(board.targets)
+        self.board, self._token = board, token
 
-    async def _write(
-        self,
-        evaluation: Evaluation,
-        outbox: Mapping[tuple[str, str], Notification],
-        growth: Mapping[str, Growth],
-        now_ms: int,
-    ) -> bool:
-        """Stores what changed; what only moves a little, every few seconds."""
+    async def _write(self, board: Board) -> bool:
+        """Stores what changed; what only moves a little, every few seconds, and what the store lost with it."""
+        now_ms = board.evaluated_ms or 0
         refresh = now_ms - self._refreshed_ms >= _REFRESHED_EVERY_MS or now_ms < self._refreshed_ms
-        after = evaluation.alerts
-        changed = [alert for key, alert in after.items() if refresh or _gist(alert) != _gist(self._alerts.get(key))]
         done = self._outbox.done()
         drop = [outbox_field(*key) for key in done]
+        after = {alert.identity for alert in board.alerts}
         drop += [alert_field(alert) for key, alert in self._alerts.items() if key not in after]
-        board = Board(tuple(changed), outbox)
-        if refresh:
-            board = replace(board, targets=tuple(self._statuses()), evaluated_ms=now_ms, growth=growth)
-        if not await self._store.write(self._token, packed(board), drop):
+        if not await self._store.write(self._token, packed(board if refresh else self._changed(board)), drop):
             return False
         self._outbox.forget(done)
         self._refreshed_ms = now_ms if refresh else self._refreshed_ms
         return True
 
+    def _changed(self, board: Board) -> Board:
+        """What must not be lost, as far as it differs from what is stored."""
+        before = self.board
+        return Board(
+            alerts=tuple(alert for alert in board.alerts if _gist(alert) != _gist(self._alerts.get(alert.identity))),
+            outbox=board.outbox,
+            targets=tuple(status for status in board.targets if status not in before.targets),
+            transitions=board.transitions if board.transitions != before.transitions else Counter(),
+        )
+
     async def _follow(self) -> None:
         self._step_down()
-        self.board = unpacked(await self._store.read())
+        self.board = self._read(await self._store.read())
+
+    def _read(self, texts: Mapping[str, str]) -> Board:
+        """What is stored, but for counts that are less than what was shown: the store may have lost its last second."""
+        board, before = unpacked(texts), {status.name: status for status in self.board.targets}
+        targets = tuple(status.going_on(before.get(status.name, status)) for status in board.targets)
+        return replace(board, targets=targets, transitions=board.transitions | self.board.transitions)
 
     def _step_down(self) -> None:
         self.leading = False
         self._token = ""
         self._outbox.replace({})
-
-    def _log(self, evaluation: Evaluation, now_ms: int) -> None:
-        for what, alert in evaluation.transitions:
-            self.transitions[alert.rule, what] += 1
-            logger.info("%s: %s", what, message(alert, now_ms).headline)
 
 
 def _gist(alert: Alert | None) -> tuple[State, Said] | None:

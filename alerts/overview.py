@@ -50,7 +50,7 @@ class AlertsStatus:
     leading: bool = False  # whether this process evaluates
     evaluated_at_ms: int | None = None
     firing: Mapping[str, int] = field(default_factory=dict)  # by severity
-    transitions: Mapping[tuple[str, str], int] = field(default_factory=dict)  # by rule and transition, in this process
+    transitions: Mapping[tuple[str, str], int] = field(default_factory=dict)  # ever, by rule and transition
     targets: tuple[TargetStatus, ...] = ()
     problem: str = ""  # why evaluation waits
 

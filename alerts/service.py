@@ -42,7 +42,7 @@ class AlertService:
         self._outbox = Outbox()
         self._couriers = [self._courier(target) for target in targets]
         told_once = [target.name for target in targets if target.resend_ms is None]
-        self._engine = Engine(rules, store, self._outbox, notified=told_once, statuses=self._statuses)
+        self._engine = Engine(rules, store, self._outbox, notified=told_once, statuses=self._statuses, go_on=self._go_on)
         self._problem = ""
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -68,8 +68,8 @@ class AlertService:
             leading=self._engine.leading,
             evaluated_at_ms=board.evaluated_ms,
             firing=firing(board.alerts),
-            transitions=dict(self._engine.transitions),
-            targets=self._statuses() if self._engine.leading else board.targets,
+            transitions=dict(board.transitions),
+            targets=board.targets,
             problem=self._problem,
         )
 
@@ -84,6 +84,11 @@ class AlertService:
 
     def _statuses(self) -> tuple[TargetStatus, ...]:
         return tuple(courier.status for courier in self._couriers)
+
+    def _go_on(self, before: Sequence[TargetStatus]) -> None:
+        known = {status.name: status for status in before}
+        for courier in self._couriers:
+            courier.go_on(known.get(courier.status.name, courier.status))
 
     async def _evaluate(self, stop: asyncio.Event) -> None:
         last: CountingSnapshot | None = None

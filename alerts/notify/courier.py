@@ -33,6 +33,10 @@ class Courier:
     def status(self) -> TargetStatus:
         return replace(self._status, waiting=len(self._outbox.waiting(self._target.name)))
 
+    def go_on(self, before: TargetStatus) -> None:
+        """After another engine: its counts are gone on with."""
+        self._status = self._status.going_on(before)
+
     async def turn(self, now_ms: int) -> None:
         """Delivers what is due."""
         waiting = [item for item in self._outbox.waiting(self._target.name) if not self._given_up(item, now_ms)]

@@ -36,6 +36,10 @@ class Mirror:
     def status(self) -> TargetStatus:
         return replace(self._status, waiting=self._unsent)
 
+    def go_on(self, before: TargetStatus) -> None:
+        """After another engine: its counts are gone on with."""
+        self._status = self._status.going_on(before)
+
     async def turn(self, now_ms: int) -> None:
         """Tells what changed, or everything when it is time again."""
         alerts = tuple(alert for alert in self._current() if _known(alert, now_ms))

@@ -3,7 +3,7 @@
 A new kind of target is a new file in this room with a class of this shape.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
@@ -56,7 +56,7 @@ class Target(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TargetStatus:
-    """How a target is doing, since the engine that serves it began."""
+    """How a target is doing. The counts are those of all engines that served it."""
 
     name: str
     delivered: int = 0
@@ -66,3 +66,12 @@ class TargetStatus:
     last_success_ms: int | None = None
     last_failure_ms: int | None = None
     last_error: str = ""  # of the last failure; empty again after a success
+
+    def going_on(self, before: "TargetStatus") -> "TargetStatus":
+        """With the greater of the counts: they never fall, whoever counts."""
+        return replace(
+            self,
+            delivered=max(self.delivered, before.delivered),
+            failed=max(self.failed, before.failed),
+            dropped=max(self.dropped, before.dropped),
+        )

@@ -295,3 +295,24 @@ async def test_redis_killed_and_back(start_redis, redis_prefix: str) -> None:
 
     assert (successor.phases, successor.waiting) == (["firing"], ["warning"])
     assert successor.engine.board.alerts[0].series == CHECKOUT
+
+
+async def test_counts_never_fall(any_store: AlertStore) -> None:
+    """Neither where another engine takes over, nor where the store lost what it had been told last."""
+    first, second = Process(any_store), Process(any_store)
+    await first.look((0, BAD))
+    before = await any_store.read()
+    await first.look((10, GOOD), (20, BAD), (30, BAD))
+    assert first.engine.board.transitions == {("failures", "fired"): 2, ("failures", "resolved"): 1}
+
+    await second.look((31, BAD))
+    assert second.engine.board.transitions == first.engine.board.transitions
+
+    await any_store.take_over("elsewhere")
+    await any_store.write("elsewhere", before, list((await any_store.read()).keys() - before.keys()))
+    await second.look((32, BAD))
+    assert second.engine.board.transitions == first.engine.board.transitions
+    await first.look((33, BAD), (40, BAD))
+    third = Process(any_store)
+    await third.look((41, BAD))
+    assert third.engine.board.transitions == first.engine.board.transitions

@@ -1,13 +1,14 @@
 """The whole of it, running: from snapshots to a webhook and back to the page."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import httpx
 
 from alerts.memory_store import MemoryAlertStore
+from alerts.notify.target import TargetStatus
 from alerts.notify.webhook import Webhook
 from alerts.redis_store import RedisAlertStore
 from alerts.service import AlertService
@@ -32,6 +33,12 @@ class Watch:
     def look(self, second: float, value: float, *, complete: bool = True) -> None:
         self.second = second
         self.current = snapshot(second, value, complete=complete)
+
+    def again(self) -> Sequence[TargetStatus]:
+        """The targets as of one more look at the same."""
+        if self.current:
+            self.current = replace(self.current)
+        return self.service.status().targets
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -76,20 +83,12 @@ async def test_a_target_that_is_down_blocks_no_other() -> None:
             watch = Watch(MemoryAlertStore(), dead, Webhook("chat", receiver.url, http))
             async with watch.running():
                 watch.look(0, 0.2)
-                await eventually(lambda: _delivered(watch) == [("dead", 0), ("chat", 1)] and _failed(watch) == [1, 0])
+                await eventually(lambda: [(one.delivered, one.failed) for one in watch.again()] == [(0, 1), (1, 0)])
                 first, second = watch.service.status().targets
 
     assert (first.name, first.waiting, first.delivered) == ("dead", 1, 0)
     assert first.last_error.startswith("unreachable")
     assert (second.name, second.waiting, second.delivered) == ("chat", 0, 1)
-
-
-def _delivered(watch: Watch) -> list[tuple[str, int]]:
-    return [(target.name, target.delivered) for target in watch.service.status().targets]
-
-
-def _failed(watch: Watch) -> list[int]:
-    return [target.failed for target in watch.service.status().targets]
 
 
 async def test_a_mirror_is_told_at_once() -> None:
@@ -147,6 +146,23 @@ async def test_a_process_that_does_not_lead_shows_the_same() -> None:
 
     assert (shown.id, shown.value, shown.state) == (led.id, led.value, led.state)
     assert (status.leading, status.firing["warning"], status.evaluated_at_ms) == (False, 1, START_MS)
+
+
+async def test_what_is_counted_goes_on_in_the_next_process() -> None:
+    """What became of alerts and of notifications is counted for all who ever led, and everybody shows the same."""
+    store = MemoryAlertStore()
+    for told in (1, 2):
+        watch, target = Watch(store, FakeTarget(), for_ms=0, keep_firing_ms=0), FakeTarget()
+        follower = Watch(store, target)
+        async with watch.running():
+            watch.look(10 * told, 0.2)
+            await eventually(lambda: [one.delivered for one in watch.again()] == [2 * told - 1])  # noqa: B023
+            async with follower.running():
+                follower.look(10 * told, 0.2)
+                await eventually(lambda: [one.delivered for one in follower.again()] == [2 * told - 1])  # noqa: B023
+            watch.look(10 * told + 1, 0.0)
+            await eventually(lambda: [one.delivered for one in watch.again()] == [2 * told])  # noqa: B023
+        assert watch.service.status().transitions == {("failures", "fired"): told, ("failures", "resolved"): told}
 
 
 async def test_before_the_first_snapshot_there_is_nothing() -> None:
