@@ -65,6 +65,7 @@ class Runner:
         self._careful_until = 0  # below this offset records are applied one by one, to find the one that cannot be
         self._checkpointed = self._not_before = clock()  # that all is written; the next write
         self._seconds, self._bytes = 0.0, 0
+        self._written: int | None = None  # the position of the hash when it was last read or written
 
     @property
     def stored(self) -> int | None:
@@ -177,7 +178,7 @@ class Runner:
             log.warning("%s: the store is at %s, not at %s", self.partition, stored, taken.expected)
             await self._start_again()
             return
-        self._checkpointed = self._clock()
+        self._checkpointed, self._written = self._clock(), taken.next
         self._not_before = self._checkpointed + self._settings.checkpoint_seconds
         self._seconds, self._bytes = self._checkpointed - began, sum(map(len, taken.fields.values()))
         if taken.obsolete:
@@ -220,7 +221,7 @@ class Runner:
         ledger.log = ledger.log or found
         if self._store.closed:
             return None
-        self._ledger, self._checkpointed = ledger, self._clock()
+        self._ledger, self._checkpointed, self._written = ledger, self._clock(), ledger.stored
         if found not in ("", ledger.log):
             self._stand_still(f"Kafka's topic has the id {found}, the stored state counts {ledger.log}")
         await self._log.seek(self.partition, state.next)
@@ -246,6 +247,7 @@ class Runner:
             checkpoint_seconds=round(self._seconds, 6),
             checkpoint_bytes=self._bytes,
             problem=self._stands_still or self._store.problem,
+            stored=self._written,
         )
 
     def _lag(self) -> int | None:

@@ -10,12 +10,13 @@ class PartitionStatus:
 
     topic: str
     number: int
-    next: int  # -1: its state is being read
+    next: int  # the offset up to which records are applied; -1: its state is being read
     lag: int | None  # records not yet applied; None: unknown
     age_seconds: float  # since the last checkpoint, or since there was nothing to write
     checkpoint_seconds: float
     checkpoint_bytes: int
     problem: str = ""
+    stored: int | None = None  # the position up to which all is written, for certain; None: it is not told
 
 
 @dataclass(frozen=True, slots=True)

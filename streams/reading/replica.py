@@ -102,7 +102,7 @@ class Replica:
     names: Names
     columns: str  # what the stored layout must begin with
     problem: str = ""
-    next: int = -1
+    position: int = -1  # where the hash stands; -1: there is none
     folded_until: int = 0
     watermark: int = time.NEVER
     counts: Counter[str] = field(default_factory=Counter)
@@ -115,6 +115,11 @@ class Replica:
     _rows: dict[int, int] = field(default_factory=dict)  # the partition's series number → row
     _missing: set[int] = field(default_factory=set)  # rows known before a rollback,
     _again: int = -1  # until the log is counted again as far as this
+
+    @property
+    def next(self) -> int:
+        """The offset up to which records are counted; -1 where nothing is."""
+        return offset_of(self.position) if self.position >= 0 else -1
 
     async def refresh(self, source: StateSource) -> None:
         """Reads what changed. A checkpoint between two reads makes it start over; after three it is left for next time."""
@@ -148,7 +153,7 @@ class Replica:
 
     def _take(self, head: Sequence[bytes | None], versions: Versions, contents: dict[tuple[int, int], bytes | None]) -> None:
         meta = json.loads(head[3] or b"{}")
-        self._move_to(offset_of(int(head[0] or 0)))
+        self._move_to(int(head[0] or 0))
         self.folded_until = int(head[2] or 0)
         self.watermark, self.counts = meta["watermark"], Counter(meta["counts"])
         self.counts["dropped_values"] = meta["dropped"]
@@ -171,15 +176,15 @@ class Replica:
         self.live = self.live if (LIVE, 0) in versions else None
         self._versions = versions
 
-    def _move_to(self, offset: int) -> None:
+    def _move_to(self, position: int) -> None:
         """What a rollback took is counted again: until then its series are not forgotten, and keep what was shown of them."""
-        if offset < self.next:
+        if position < self.position:
             self._missing |= self.rows()
-            self._again = max(self._again, self.next)
-        elif self._missing and offset >= self._again:
+            self._again = max(self._again, self.position)
+        elif self._missing and position >= self._again:
             self._missing, self._again = set(), -1
             self.renamed += 1
-        self.next = offset
+        self.position = position
 
     def _name(self, block: int, content: bytes) -> None:
         """The names of one block, and none of those it had before."""

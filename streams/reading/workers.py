@@ -11,6 +11,7 @@ from streams.status import PartitionStatus, WorkerStatus
 FRESH_MS = 5_000  # a checkpoint, a sign of life
 BEHIND_MS = 10_000  # event time that a partition with waiting records may be behind
 UNREAD = "no worker reads it. Hint: if that lasts, `xmon topics list`: has the topic fewer partitions than it had? Add them."
+LOST = "the store has lost what was written to it last; it will be counted again"
 
 
 @dataclass(slots=True)
@@ -45,7 +46,8 @@ class Workers:
 
     def caught_up_once(self, replicas: Mapping[PartitionId, Replica]) -> bool:
         """Whether all is stored that the logs held when they were first told of: whatever anybody was shown before."""
-        return all(partition in self._ends and one.next >= self._ends[partition] for partition, one in replicas.items())
+        stored = {partition: replica.next for partition, replica in replicas.items()}
+        return stored.keys() <= self._ends.keys() and all(stored.get(one, 0) >= end for one, end in self._ends.items())
 
     def status(self, partition: PartitionId) -> PartitionStatus | None:
         """What the worker that spoke last says of a partition."""
@@ -82,6 +84,8 @@ def _problem(status: PartitionStatus, replica: Replica | None, now_ms: int) -> s
         return status.problem
     if status.next < 0:
         return "its state is being read"
+    if status.stored is not None and (replica.position if replica else -1) < status.stored:
+        return LOST
     if status.age_seconds * 1000 > FRESH_MS:
         return f"no checkpoint for {status.age_seconds:.0f} s"
     if status.lag and (replica is None or now_ms - replica.watermark > BEHIND_MS):

@@ -12,7 +12,7 @@ from streams.metrics.registry import catalogue
 from streams.reading.reader import AT_ONCE, Reader
 from streams.reading.replica import ATTEMPTS
 from streams.reading.snapshot import Snapshot
-from streams.reading.workers import UNREAD
+from streams.reading.workers import LOST, UNREAD
 from streams.state.errors import StoreUnavailable
 from streams.state.keys import PartitionId
 from streams.state.memory_store import MemoryStore
@@ -381,22 +381,28 @@ async def test_a_series_that_a_rollback_took_keeps_its_counter(left: str) -> Non
     assert _views(await world.at(9000), "/new") == 4
 
 
-async def test_a_reader_that_starts_after_a_rollback_waits_for_what_it_took() -> None:
+@pytest.mark.parametrize("left", ["some", "nothing"])
+async def test_a_reader_that_starts_after_a_rollback_waits_for_what_it_took(left: str) -> None:
     """Another reader, or this one before its restart, may have shown it: a counter may not begin lower."""
-    world = World(PAGES)
+    other = partition("page-load", 1)
+    world = World(PAGES, other)
+    world.write(other, {})
     world.write(PAGES, {})
     await world.at(1000)
     before = copy.deepcopy(world.store.hashes)
     world.write(PAGES, *[{}] * 5)
     await world.at(2000)
     world.store.hashes = before
+    if left == "nothing":
+        del world.store.hashes[PAGES]
     world.reader = Reader(world.store, catalogue(), PREFIX, clock=world.seconds)
-    rolled_back = await world.at(2500, works=False)
-    assert rolled_back.complete
+    rolled_back = await world.at(2500, works=False)  # the worker has not noticed yet
+    assert rolled_back.problems == (f"{PAGES}: {LOST}",)
     assert total(rolled_back, "page_views") is None
     for ms in (5000, 8000):
         caught_up = await world.at(ms)
-    assert total(caught_up, "page_views") == 6
+    assert caught_up.complete
+    assert total(caught_up, "page_views") == 7
 
 
 async def test_the_remainder_is_no_counter() -> None:
