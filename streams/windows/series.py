@@ -75,6 +75,11 @@ class SeriesIndex:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def changed(self) -> bool:
+        """Whether there is something that `unstored` has not given yet."""
+        return bool(self._changed.any())
+
     def codes(self, events: Events, hour: int) -> Array:
         """n events → int64[n, 1 + dimensions]: series numbers, the total first; NONE for values without a place."""
         found = self.look_up(events)

@@ -113,7 +113,7 @@ class Ledger:
 
     def changed(self) -> Iterator[tuple[bytes, bytes]]:
         """Fields that differ from the hash. All of them must be taken, and nothing be applied meanwhile."""
-        state = self.partition
+        state, renamed = self.partition, self.partition.series.changed
         for block, content in state.series.unstored():
             yield self._written(b"s:%d" % block, SERIES, block), content
         for start, pane in (*sorted(state.panes.items()), (TOTALS, state.totals)):
@@ -131,13 +131,14 @@ class Ledger:
         for start, chunk, content in state.ids.unstored():
             yield b"i:%d:%d" % (start, chunk), content
         if state.table:
-            yield from self._table(state)
+            yield from self._table(state, renamed=renamed)
 
-    def _table(self, state: Partition) -> Iterable[tuple[bytes, bytes]]:
+    def _table(self, state: Partition, *, renamed: bool) -> Iterable[tuple[bytes, bytes]]:
+        """What waits is told by numbers of series, so it follows their names too."""
         changed = list(state.table.unstored()) if state.table else []
         for name, content in changed:
             yield b"t:" + name.encode(), content
-        if changed and state.table:
+        if (changed or renamed) and state.table:
             yield self._written(b"live", LIVE, 0), pack_live(state.table.waiting(), state.series)
 
     def _written(self, name: bytes, pane: int, block: int) -> bytes:

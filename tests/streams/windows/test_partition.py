@@ -12,6 +12,7 @@ from streams.windows.partition import Partition, Policy
 from streams.windows.storage import Ledger
 from tests.streams.records import START, Raw, page, raw
 
+DAY = 86_400_000
 FAMILIES = {family.name: family for family in catalogue().families}
 
 
@@ -48,9 +49,9 @@ def apply_in(ledger: Ledger, records: list[Raw], sizes: Iterable[int]) -> None:
 
 
 def story(family: str, seed: int, count: int) -> list[Raw]:
-    """Records out of order, late, twice, broken, of several apps, over a few minutes to hours."""
+    """Records out of order, late, twice, broken, of several apps, over a few seconds to days."""
     rng = random.Random(seed)
-    step = rng.choice([50, 1000, 30_000])
+    step = rng.choice([50, 1000, 30_000, 1_200_000])
     records: list[Raw] = []
     for offset in range(count):
         now = START + offset * step
@@ -84,6 +85,8 @@ FIELDS = {
     "link-error": lambda rng: {"target": f"https://h{rng.randint(0, 3)}.example/a/{rng.randint(0, 99)}"},
     "contact": lambda rng: {
         "contact": f"c{rng.randint(0, 40)}",
+        "queue": f"q{rng.randint(0, 60)}",
+        "synthetic": rng.random() < 0.3,
         "state": rng.choice(["queued", "answered", "abandoned", "ended", "resolved", "reopened", "transferred"]),
         "wait_seconds": rng.choice([None, None, 7]),
         "talk_seconds": rng.choice([None, 60]),
@@ -183,6 +186,19 @@ def test_an_unseen_value_gives_its_place_back_after_a_day() -> None:
     ledger.partition.apply([page(2 + hour, hour * 3_600_000, page="/new") for hour in range(1, 30)])
     names = {name.value for name in ledger.partition.series.names if name and name.dimension == "page"}
     assert names == {"/new"}
+
+
+def test_what_waits_is_known_by_the_names_that_are_left() -> None:
+    """A queue that is forgotten while a contact still waits in it, in a checkpoint in which nothing else changes."""
+    waits = {"app": "a", "contact": "c", "queue": "old", "state": "queued", "timestamp": START + 90_000}
+    passes = {"app": "a", "contact": "d", "state": "queued", "synthetic": True}
+    records = [raw(0, waits, START + 90_000), *(raw(i, passes, START + DAY + 200_000) for i in (1, 2))]
+    whole, cut = fresh("contact"), fresh("contact")
+    whole.partition.apply(records)
+    cut.partition.apply(records[:2])
+    hash_ = stored(cut)
+    cut.partition.apply(records[2:])
+    assert content(stored(cut, hash_)) == content(stored(whole))
 
 
 def test_a_wait_is_found_in_either_order() -> None:
