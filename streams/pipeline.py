@@ -6,8 +6,8 @@ stored.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from typing import Any, Protocol
 
 from streams.kafka.batch import Batch, Log
 from streams.metrics.catalogue import FamilyMetrics
@@ -48,7 +48,7 @@ class Pipeline:
         self._runners: dict[PartitionId, Runner] = {}
         self._verified = self._announced = -VERIFY_SECONDS
         self._sequence = 0
-        self._ticking: dict[Runner, asyncio.Task[None]] = {}
+        self._under_way: dict[object, asyncio.Task[None]] = {}
 
     async def positions(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, int]:
         """Where to go on; gives up after 5 s, and what is not known is found by `feed`."""
@@ -82,25 +82,25 @@ class Pipeline:
 
     async def tick(self) -> None:
         """Applies and checkpoints what is due; about ten times a second."""
-        await self._tick_runners()
+        await self._meanwhile({runner: runner.tick for runner in self._runners.values()})
         now = self._clock()
         if now >= self._announced + ANNOUNCE_SECONDS:
             self._announced = now
             await self._announce()
         if now >= self._verified + VERIFY_SECONDS:
             self._verified = now
-            await self._verify()
+            await self._meanwhile({"verify": self._verify})
 
-    async def _tick_runners(self) -> None:
-        """A runner that waits, for the store or for Kafka, keeps neither the others nor the announcements waiting."""
-        for runner in self._runners.values():
-            if runner not in self._ticking:
-                self._ticking[runner] = asyncio.create_task(runner.tick())
-        if self._ticking:
-            await asyncio.wait(self._ticking.values(), timeout=ANNOUNCE_SECONDS)
-        for runner, task in list(self._ticking.items()):
+    async def _meanwhile(self, work: Mapping[object, Callable[[], Coroutine[Any, Any, None]]]) -> None:
+        """Whoever waits, for the store or for Kafka, keeps neither the others nor the announcements waiting."""
+        for who, do in work.items():
+            if who not in self._under_way:
+                self._under_way[who] = asyncio.create_task(do())
+        if self._under_way:
+            await asyncio.wait(self._under_way.values(), timeout=ANNOUNCE_SECONDS)
+        for who, task in list(self._under_way.items()):
             if task.done():
-                del self._ticking[runner]
+                del self._under_way[who]
                 task.result()
 
     async def _announce(self) -> None:
@@ -119,5 +119,4 @@ class Pipeline:
             stored = await self._store.next_offsets([runner.partition for runner in runners])
         except StoreUnavailable:
             return
-        for runner in runners:
-            await runner.verify(stored.get(runner.partition))
+        await asyncio.gather(*(runner.verify(stored.get(runner.partition)) for runner in runners))

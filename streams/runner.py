@@ -121,7 +121,9 @@ class Runner:
             now, self._pending = self._pending[:size], self._pending[size:]
             try:
                 self._letters += map(self._letter, ledger.partition.apply(now, self._unusable))
-            except Exception as error:  # noqa: BLE001 - whatever it is, it must not stop the stream
+            except MemoryError:  # no record's fault: the worker ends, and another counts all of them
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever else it is, it must not stop the stream
                 await self._avoid(now, error)
                 return False
             await asyncio.sleep(0)

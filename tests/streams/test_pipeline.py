@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
+from streams.kafka.batch import DeadLetter
 from streams.metrics.columns import Columns
 from streams.metrics.registry import catalogue
 from streams.pipeline import Pipeline
@@ -236,6 +237,64 @@ async def test_feeding_waits_while_the_store_is_away_and_gives_up_when_the_parti
     assert not feeding.done()
     pipeline.assigned(())
     await asyncio.wait_for(feeding, 5)
+
+
+async def test_a_partition_that_waits_for_kafka_silences_no_other() -> None:
+    """Also where it begins to wait while its stored offset is being compared."""
+
+    class NobodyAnswers(FakeLog):
+        async def dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+            if letters:
+                await asyncio.Event().wait()
+
+    class Slow(MemoryStore):
+        async def next_offsets(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, int]:
+            await compared.wait()
+            return await super().next_offsets(partitions)
+
+    compared, stuck = asyncio.Event(), PartitionId(PAGES.topic, 1)
+    compared.set()
+    store, clock = Slow(), Ticks(0)
+    log = NobodyAnswers({PAGES: [page(0)], stuck: [page(0), Raw(1, START, b"no event")]})
+    pipeline = build(store, log, clock=clock)
+    await pipeline.positions([PAGES, stuck])
+    await _feed(pipeline, log, stuck)
+    await pipeline.tick()
+    clock.now += 5
+    compared.clear()
+    tick = asyncio.create_task(pipeline.tick())
+    await asyncio.sleep(0.05)
+    waiting = asyncio.create_task(_feed(pipeline, log, stuck))
+    await asyncio.sleep(0.05)
+    compared.set()
+    await asyncio.wait_for(tick, 5)
+    await _feed(pipeline, log, PAGES)
+    clock.now += 5
+    await asyncio.wait_for(pipeline.tick(), 5)
+    assert store.hashes[PAGES][b"_next"] == b"1"
+    waiting.cancel()
+
+
+async def _feed(pipeline: Pipeline, log: FakeLog, partition: PartitionId) -> None:
+    batch = log.fetch(partition, 1)
+    assert batch
+    await pipeline.feed(batch)
+
+
+async def test_a_machine_without_memory_is_no_fault_of_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing becomes a dead letter: the worker ends, and whoever follows counts every record."""
+
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    store, log = MemoryStore(), FakeLog({PAGES: [page(0)]})
+    pipeline = build(store, log)
+    await pipeline.positions([PAGES])
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr(Partition, "_apply", exhausted)
+        await drain(pipeline, log)
+    assert not log.written
+    assert not store.hashes
 
 
 async def test_a_record_that_our_own_mistake_meets_becomes_a_dead_letter(monkeypatch: pytest.MonkeyPatch) -> None:
