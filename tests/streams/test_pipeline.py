@@ -258,8 +258,8 @@ async def test_a_partition_that_waits_for_kafka_silences_no_other() -> None:
     log = NobodyAnswers({PAGES: [page(0)], stuck: [page(0), Raw(1, START, b"no event")]})
     pipeline = build(store, log, clock=clock)
     await pipeline.positions([PAGES, stuck])
-    await _feed(pipeline, log, stuck)
     await pipeline.tick()
+    await _feed(pipeline, log, stuck)
     clock.now += 5
     compared.clear()
     tick = asyncio.create_task(pipeline.tick())
@@ -290,8 +290,8 @@ async def test_a_machine_without_memory_is_no_fault_of_a_record(monkeypatch: pyt
     store, log = MemoryStore(), FakeLog({PAGES: [page(0)]})
     pipeline = build(store, log)
     await pipeline.positions([PAGES])
-    with monkeypatch.context() as patch, pytest.raises(MemoryError):
-        patch.setattr(Partition, "_apply", exhausted)
+    monkeypatch.setattr(Partition, "_apply", exhausted)
+    with pytest.raises(MemoryError):
         await drain(pipeline, log)
     assert not log.written
     assert not store.hashes
