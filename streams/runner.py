@@ -219,7 +219,7 @@ class Runner:
             raise StateRefused(f"the stored state of {self.partition} cannot be gone on with: {error}. {HINT}") from error
         if not fields:
             ledger.begin((await self._log.bounds(self.partition))[0])
-        found = await self._log.topic_id(self.partition.topic)
+        found = await self._log.topic_id(self.partition)
         ledger.log = ledger.log or found
         if self._store.closed:
             return None
@@ -231,7 +231,7 @@ class Runner:
 
     async def _same_log(self, ledger: Ledger) -> bool:
         """Whether the topic is the one that is counted. Brokers older than 2.8 give no ids: then nobody knows."""
-        return await self._log.topic_id(self.partition.topic) in ("", ledger.log)
+        return await self._log.topic_id(self.partition) in ("", ledger.log)
 
     def _stand_still(self, why: str) -> None:
         anew = f"the topic was created anew. Hint: `xmon topics reset {self.partition.topic}` goes on with the new log."

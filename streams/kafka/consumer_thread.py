@@ -128,6 +128,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         position: int | None = state.position if state and state.has_valid_position else None
         return position
 
+    def leader_now(self, partition: PartitionId) -> int | None:
+        """The broker that the next fetch asks; None while there is none."""
+        leader: int | None = self._ensure_consumer()._client.cluster.leader_for_partition(TopicPartition(*partition))  # noqa: SLF001
+        return leader if leader is not None and leader >= 0 else None
+
     def lag_now(self, partition: PartitionId) -> int | None:
         """Offsets between the next fetch and the end of what may be read; None before the first fetch."""
         assignment = self._assignment()

@@ -11,6 +11,7 @@ from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
     KafkaError,
+    NodeNotReadyError,
     TopicAuthorizationFailedError,
 )
 from aiokafka.structs import TopicPartition
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
+Question = tuple[str, int]  # topic, and the broker that is asked
 LONGEST_PAUSE_SECONDS = 5.0
 AT_ONCE = 500  # dead letters in flight
 RIGHTS = (ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
@@ -54,8 +56,8 @@ class KafkaLog:
     def __init__(self, app: Any, dead_letter_topic: str) -> None:
         self._app = app
         self._dead_letter_topic = dead_letter_topic
-        self._asking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._ids: dict[str, tuple[float, str]] = {}  # topic → when it was asked for, and what it was
+        self._asking: defaultdict[Question, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._ids: dict[Question, tuple[float, str]] = {}  # when it was asked for, and what it was
 
     def epoch(self, partition: PartitionId) -> int:
         return self._thread.chain.epochs[partition]
@@ -71,14 +73,13 @@ class KafkaLog:
     async def all_bounds(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, tuple[int, int]]:
         return await until_answered("reading the bounds of a log", lambda: self._bounds(partitions))
 
-    async def topic_id(self, topic: str) -> str:
-        """What it is now, not what it was: all who asked while an earlier question was on its way share the next one."""
-        called = time.monotonic()
-        async with self._asking[topic]:
-            if self._ids.get(topic, (0.0, ""))[0] < called:
-                asked = time.monotonic()
-                self._ids[topic] = asked, await until_answered("reading a topic's id", lambda: self._topic_id(topic))
-            return self._ids[topic][1]
+    async def topic_id(self, partition: PartitionId) -> str:
+        """What it is now, not what it was: all who asked while an earlier question was on its way share the next one.
+
+        The leader of the partition tells: what was read came from it, and another broker may not have heard yet that a topic
+        was created anew.
+        """
+        return await until_answered("reading a topic's id", lambda: self._topic_id(partition))
 
     def assignment(self) -> list[PartitionId]:
         """What this worker reads at the moment, sorted; empty before the group has answered."""
@@ -113,8 +114,17 @@ class KafkaLog:
         written = await self._app.producer.send(self._dead_letter_topic, key, value, None, None, headers)
         await written
 
-    async def _topic_id(self, topic: str) -> str:
-        return await topic_id(self._app.producer._ensure_producer().client, topic)  # noqa: SLF001 - the one of this loop
+    async def _topic_id(self, partition: PartitionId) -> str:
+        called, leader = time.monotonic(), self._thread.leader_now(partition)
+        if leader is None:
+            raise NodeNotReadyError(f"the leader of {partition} is not known yet")
+        question = partition.topic, leader
+        async with self._asking[question]:
+            if self._ids.get(question, (0.0, ""))[0] < called:
+                client = self._app.producer._ensure_producer().client  # noqa: SLF001 - the one of this loop
+                asked = time.monotonic()
+                self._ids[question] = asked, await topic_id(client, *question)
+            return self._ids[question][1]
 
     async def _bounds(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, tuple[int, int]]:
         tps = [TopicPartition(*partition) for partition in partitions]

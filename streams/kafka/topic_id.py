@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from io import BytesIO
 from typing import Any, Self
 
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, NodeNotReadyError
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, NodeNotReadyError, for_code
 from aiokafka.protocol.api import RequestStruct, Response
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
 
@@ -16,9 +16,9 @@ METADATA, VERSION = 3, 10  # the first version that tells ids: Kafka 2.8
 NONE = bytes(16)
 
 
-async def topic_id(client: Any, topic: str) -> str:
-    """As Kafka's own tools print it; "" where there is no such topic, or the broker gives none. Raises `KafkaError`."""
-    node = client.get_random_node()
+async def topic_id(client: Any, topic: str, node: int | None = None) -> str:
+    """As Kafka's tools print it, told by this broker, or by any; "" where it gives none. Raises `KafkaError`, also for no topic."""
+    node = client.get_random_node() if node is None else node
     if node is None:
         raise NodeNotReadyError("no broker is known yet")
     try:
@@ -27,7 +27,9 @@ async def topic_id(client: Any, topic: str) -> str:
         return ""
     except RuntimeError as error:  # uvloop's, of a connection that is being closed
         raise KafkaConnectionError(str(error)) from error
-    found = answer.topics[0][-1]
+    code, _, found = answer.topics[0]
+    if code:
+        raise for_code(code)(f"topic {topic}")
     return "" if found == NONE else urlsafe_b64encode(found).decode().rstrip("=")
 
 

@@ -8,7 +8,13 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from aiokafka.structs import TopicPartition
 
 from streams.kafka.exit_codes import KafkaRefused, KafkaUnreachable
@@ -90,7 +96,10 @@ async def find(settings: KafkaSettings, topic: str) -> Found:
     consumer = AIOKafkaConsumer(**settings.client(), isolation_level="read_committed")
     try:
         await consumer.start()
-        id_ = await topic_id(consumer._client, topic)  # noqa: SLF001 - first: an id that is out of date makes workers stand still
+        try:
+            id_ = await topic_id(consumer._client, topic)  # noqa: SLF001 - first: out of date it makes workers stand still
+        except UnknownTopicOrPartitionError:
+            id_ = ""
         cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - asking for one by name may create it
         tps = [TopicPartition(topic, number) for number in sorted(cluster.partitions_for_topic(topic) or ())]
         starts, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)

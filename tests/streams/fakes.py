@@ -34,8 +34,8 @@ class FakeLog:
         log = self.records[partition]
         return self.starts[partition], log[-1].offset + 1 if log else self.starts[partition]
 
-    async def topic_id(self, topic: str) -> str:
-        return self.ids.get(topic, "")
+    async def topic_id(self, partition: PartitionId) -> str:
+        return self.ids.get(partition.topic, "")
 
     async def dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         self.written += letters
