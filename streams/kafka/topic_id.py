@@ -17,7 +17,7 @@ NONE = bytes(16)
 
 
 async def topic_id(client: Any, topic: str, node: int | None = None) -> str:
-    """As Kafka's tools print it, told by this broker, or by any; "" where it gives none. Raises `KafkaError`, also for no topic."""
+    """As Kafka's tools print it, told by this broker or any; "" where it gives none. Raises `KafkaError`, also for no topic."""
     node = client.get_random_node() if node is None else node
     if node is None:
         raise NodeNotReadyError("no broker is known yet")
