@@ -25,7 +25,7 @@ from streams.metrics.registry import catalogue
 from streams.pipeline import Pipeline
 from streams.runner import PipelineSettings
 from streams.state.keys import Keys
-from streams.state.redis_client import Client, pseudonym_key
+from streams.state.redis_client import Client, keep_pseudonym_key, pseudonym_key
 from streams.state.redis_store import RedisStore
 from streams.windows.partition import Policy
 
@@ -119,19 +119,22 @@ async def consuming(
     if stop.is_set():
         return
     topics = catalogue().topics(settings.topic_prefix)
-    computing = await pipeline_settings(settings, client)
+    given, keys = secret(settings.pseudonym_key), Keys(settings.redis_prefix)
+    key = given.encode() if given else await pseudonym_key(client, keys)
+    computing = pipeline_settings(settings, key)
 
     def pipeline(kafka: Log) -> Pipeline:
         return Pipeline(topics, store, board, kafka, computing)
 
     settle()
-    await run_worker(kafka_settings(settings), list(topics), pipeline, stop, store_healthy=pulse.healthy)
+    parts = [run_worker(kafka_settings(settings), list(topics), pipeline, stop, store_healthy=pulse.healthy)]
+    if not given:
+        parts.append(until(stop, keep_pseudonym_key(client, keys, key)))
+    await together(stop, *parts)
 
 
-async def pipeline_settings(settings: Settings, client: Client) -> PipelineSettings:
+def pipeline_settings(settings: Settings, key: bytes) -> PipelineSettings:
     """What the worker computes, under which name and with which key."""
-    given = secret(settings.pseudonym_key)
-    key = given.encode() if given else await pseudonym_key(client, Keys(settings.redis_prefix))
     policy = Policy(
         lateness_ms=settings.lateness_seconds * 1000,
         max_event_bytes=settings.max_event_bytes,

@@ -1,7 +1,10 @@
 """The connection to Redis: opened from a URL, checked for what would lose figures."""
 
+import asyncio
+import logging
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from redis.asyncio import Redis, RedisCluster
@@ -13,6 +16,8 @@ from streams.state.errors import StoreRejected, StoreUnavailable
 from streams.state.keys import Keys
 from streams.state.redis_errors import translated
 
+log = logging.getLogger(__name__)
+
 Client: TypeAlias = Redis | RedisCluster
 
 TIMEOUT_SECONDS = 5.0
@@ -21,6 +26,7 @@ RETRIES = 3  # a flicker only; callers wait and repeat on their own. Every comma
 # a partition. To stand in line for a few is no way out: when Redis hangs, who comes late hears of it minutes after the first.
 CONNECTIONS = 10_000
 OLDEST_TRUSTED_MAJOR = 7
+KEY_SECONDS = 1.0  # how long the key for pseudonyms may be missing
 
 
 def connect(
@@ -107,3 +113,17 @@ async def pseudonym_key(client: Client, keys: Keys) -> bytes:
     if not isinstance(key, bytes):
         raise StoreUnavailable("Redis: the key for pseudonyms vanished as it was read", "is it evicting keys?")
     return key
+
+
+async def keep_pseudonym_key(client: Client, keys: Keys, key: bytes) -> None:
+    """Puts the key back where Redis lost it, for ever: under another one nobody could go on with what workers have counted."""
+    while True:
+        with suppress(StoreUnavailable):
+            await _put_back(client, keys, key)
+        await asyncio.sleep(KEY_SECONDS)
+
+
+@translated
+async def _put_back(client: Client, keys: Keys, key: bytes) -> None:
+    if await client.set(keys.pseudonym_key, key, nx=True):
+        log.warning("Redis had lost the key for pseudonyms; it is there again")

@@ -1,5 +1,6 @@
 """Connecting to Redis: every kind of URL, what is warned about, and what each refusal means."""
 
+import asyncio
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from streams.state.errors import StoreError, StoreRejected, StoreUnavailable
 from streams.state.keys import Keys
-from streams.state.redis_client import check, connect, pseudonym_key
+from streams.state.redis_client import KEY_SECONDS, check, connect, keep_pseudonym_key, pseudonym_key
 from streams.state.redis_errors import store_error
 from tests.services.redis import RedisServer
 from tests.services.redis_cluster import RedisCluster
@@ -136,6 +137,24 @@ async def test_all_workers_share_one_pseudonym_key(redis_server: RedisServer, re
         assert await pseudonym_key(client, Keys(redis_prefix)) == first
         assert await pseudonym_key(client, Keys(f"{redis_prefix}-other")) != first
     finally:
+        await client.aclose()
+
+
+async def test_a_pseudonym_key_that_redis_lost_is_put_back(redis_server: RedisServer, redis_prefix: str) -> None:
+    """By those who know it, before somebody makes another; one that is there stays."""
+    client, keys = connect(redis_server.url), Keys(redis_prefix)
+    key = await pseudonym_key(client, keys)
+    keeping = asyncio.create_task(keep_pseudonym_key(client, keys, key))
+    try:
+        await client.delete(keys.pseudonym_key)
+        async with asyncio.timeout(10):
+            while await client.get(keys.pseudonym_key) != key:  # noqa: ASYNC110 - what is waited for is in Redis
+                await asyncio.sleep(0.01)
+        await client.set(keys.pseudonym_key, b"of another")
+        await asyncio.sleep(1.5 * KEY_SECONDS)
+        assert await client.get(keys.pseudonym_key) == b"of another"
+    finally:
+        keeping.cancel()
         await client.aclose()
 
 
