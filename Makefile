@@ -7,7 +7,7 @@ JOBS ?= 3# tests mostly wait for servers, so there may be more of them than core
 PYTEST = $(BIN)/pytest -rs -n $(JOBS) --dist worksteal $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench faults docs clean
+.PHONY: help setup demo test check bench faults soak docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,11 @@ check: .venv/.everything ## Run what CI runs: style, types, import rules, genera
 bench: .venv/.bench ## Measure this machine for half an hour: speed beside others, latency, growth; writes docs/performance.md
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-faults: .venv/.everything ## Kill and cut things for an hour while counting; how long everything took to recover
+faults: .venv/.everything ## Kill and cut things for two hours while counting; how long everything took to recover
 	@$(BIN)/python -m tests.faults
+
+soak: .venv/.everything ## Count for half an hour under load, and see whether memory stays flat
+	@$(BIN)/python -m tests.faults.soak
 
 docs: .venv/.everything ## Write the generated files anew: references, schemas, dashboard
 	@$(BIN)/python -m monitor.docs
