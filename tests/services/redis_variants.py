@@ -4,6 +4,9 @@ import os
 import shutil
 import subprocess
 from functools import cache
+from typing import Any
+
+import pytest
 
 
 @cache
@@ -11,6 +14,12 @@ def redis_variants() -> dict[str, str]:
     """Name and version → executable: those in XMON_TEST_REDIS_SERVERS (`path:path`), else a Valkey on the PATH."""
     named = [path for path in os.environ.get("XMON_TEST_REDIS_SERVERS", "").split(os.pathsep) if path]
     return {_version(path): path for path in named or filter(None, [shutil.which("valkey-server")])}
+
+
+def variants() -> list[Any]:
+    """Their names, as parameters of a test; where there is none, one that is skipped and says so."""
+    none = pytest.mark.skip(reason="no other Redis: XMON_TEST_REDIS_SERVERS names none, no valkey-server on the PATH")
+    return list(redis_variants()) or [pytest.param("another", marks=none)]
 
 
 def _version(executable: str) -> str:

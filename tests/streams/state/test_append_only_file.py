@@ -7,14 +7,14 @@ import pytest
 
 from streams.state.redis_store import RedisStore
 from tests.services.redis import RedisServer
-from tests.services.redis_variants import redis_variants
+from tests.services.redis_variants import redis_variants, variants
 from tests.streams.state.blocks import PAGES, at, changed, opened
 
 CHECKPOINTS, STEP = 40, 5  # how many, and how many records each
 CUTS = 24
 
 
-@pytest.mark.parametrize("variant", ["", *redis_variants()])
+@pytest.mark.parametrize("variant", ["", *variants()])
 async def test_a_file_cut_anywhere_holds_whole_checkpoints(start_redis: Callable[..., RedisServer], variant: str) -> None:
     """The content is that of the stored offset, minutes are not missing; work goes on, and so does the start after that."""
     draw = random.Random(variant)

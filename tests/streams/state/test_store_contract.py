@@ -13,7 +13,7 @@ from streams.state.memory_store import MemoryStore
 from streams.state.redis_client import Client, connect
 from streams.state.redis_store import RedisStore
 from tests.services.redis import RedisServer
-from tests.services.redis_variants import redis_variants
+from tests.services.redis_variants import redis_variants, variants
 
 PAGES = PartitionId("experience.page-load", 3)
 CRASHES = PartitionId("experience.crash", 0)
@@ -74,7 +74,7 @@ class RedisBench(Bench):
         await self.client.delete(self.keys.worker(worker))
 
 
-@pytest.fixture(params=["memory", "redis_server", "redis_cluster", "redis_6", *redis_variants()])
+@pytest.fixture(params=["memory", "redis_server", "redis_cluster", "redis_6", *variants()])
 async def bench(
     request: pytest.FixtureRequest, redis_prefix: str, redis_variant: Callable[[str], RedisServer]
 ) -> AsyncIterator[Bench]:
