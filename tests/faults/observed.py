@@ -13,6 +13,7 @@ from streams.windows.packing import unpack_live
 from streams.windows.pane import Rows, decode
 from streams.windows.position import offset_of
 from streams.windows.series import Name, read_names
+from tests.faults import tables
 from tests.faults.oracle import MINUTES_KEPT_MS, Cells
 
 LAYOUTS = {family.name: Layout(family.figures) for family in catalogue().families}
@@ -44,7 +45,8 @@ def columns(family: str) -> tuple[list[Any], list[Any], list[Any]]:
 def state(family: str, fields: Mapping[bytes, bytes]) -> dict[str, Any]:
     """The content of a partition; panes that are folded already and await their deletion are left out."""
     meta, folded_until = json.loads(fields[b"_meta"]), int(fields[b"_folded_until"])
-    names = {n: name for field, content in fields.items() if field[:2] == b"s:" for n, name, _ in read_names(content)}
+    rows = [row for field, content in fields.items() if field[:2] == b"s:" for row in read_names(content)]
+    names = {number: name for number, name, _ in rows}
     panes: dict[int, Cells] = {}
     totals: Cells = {}
     ids: dict[int, list[int]] = {}
@@ -63,7 +65,7 @@ def state(family: str, fields: Mapping[bytes, bytes]) -> dict[str, Any]:
         "folded_until": folded_until,
         "counts": meta["counts"],
         "dropped": meta["dropped"],
-        "names": set(map(tuple, names.values())),
+        "names": {tuple(name): hour for _, name, hour in rows},
         "panes": {pane: found for pane, found in panes.items() if found},
         "minutes": {
             minute: found
@@ -72,6 +74,7 @@ def state(family: str, fields: Mapping[bytes, bytes]) -> dict[str, Any]:
         },
         "totals": totals,
         "ids": ids,
+        "table": tables.stored(family, fields, folded_until),
         "live": _live(fields.get(b"live"), names),
     }
 
@@ -100,13 +103,12 @@ def cells(family: str, rows: Rows, names: Mapping[int, Name]) -> Cells:
 def differences(wanted: Mapping[str, Any], found: Mapping[str, Any], most: int = 12) -> list[str]:
     """Where two states differ, in words; empty where they are equal."""
     lines = []
+    assert wanted.keys() == found.keys(), wanted.keys() ^ found.keys()
     for part in wanted:
         if wanted[part] == found[part]:
             continue
         if isinstance(wanted[part], dict):
             lines += [f"{part} {line}" for line in _unequal(wanted[part], found[part])]
-        elif isinstance(wanted[part], set):
-            lines.append(f"{part}: missing {wanted[part] - found[part]}, too many {found[part] - wanted[part]}")
         else:
             lines.append(f"{part}: {wanted[part]} wanted, {found[part]} found")
     return [line[:400] for line in lines[:most]] + ([f"… {len(lines)} differences"] if len(lines) > most else [])

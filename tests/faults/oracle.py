@@ -7,12 +7,14 @@ from typing import Any
 
 import xxhash
 
-from tests.faults import figures
+from tests.faults import figures, tables
 from tests.faults.figures import Column, Event
+from tests.faults.tables import Table
 
 PANE_MS, MINUTE_MS, HOUR_MS = 10_000, 60_000, 3_600_000
 MINUTES_KEPT_MS = 75 * MINUTE_MS
 Series = tuple[str, str, str, str]
+Who = tuple[str, str, str]  # app, environment, session
 Cells = dict[tuple[Series, Column], int]
 SCOPE = ("app", "environment", "channel", "queue", "topic", "team", "segment", "country")
 
@@ -165,11 +167,12 @@ class Oracle:
             "folded_until": self.folded_until,
             "counts": {name: n for name, n in self.counts.items() if n},
             "dropped": self.names.dropped,
-            "names": self.names.known,
+            "names": self.names.hours,
             "panes": {pane: dict(cells) for pane, cells in self.panes.items() if cells},
             "minutes": {m: dict(cells) for m, cells in self.minutes.items() if m >= self.folded_until - MINUTES_KEPT_MS},
             "totals": dict(self.totals),
             "ids": ids,
+            "table": self.contacts.rows() if self.family == "contact" else self.firsts.rows(self.pseudonym),
             "live": self.contacts.live(self.names) if self.family == "contact" else {},
         }
 
@@ -213,6 +216,11 @@ class Names:
     def known(self) -> set[Series]:
         return set(self._hour)
 
+    @property
+    def hours(self) -> dict[Series, int]:
+        """When each was last met."""
+        return dict(self._hour)
+
     def of(self, event: Event, hour: int) -> list[Series]:
         """The series that an event counts in, made where there is room."""
         scope, full = figures.scope(event), False
@@ -252,9 +260,9 @@ class Firsts:
     """Whether a session was met before; remembered by the hour for 24 h."""
 
     def __init__(self) -> None:
-        self._hour: dict[tuple[str, str], int] = {}
+        self._hour: dict[tuple[str, Who], int] = {}
 
-    def is_first(self, kind: str, who: str | None, at: int) -> bool:
+    def is_first(self, kind: str, who: Who | None, at: int) -> bool:
         if who is None:
             return True
         if (kind, who) in self._hour:
@@ -264,6 +272,13 @@ class Firsts:
 
     def forget(self, hour: int) -> None:
         self._hour = {key: known for key, known in self._hour.items() if known >= hour}
+
+    def rows(self, pseudonym: Callable[[str], int]) -> Table:
+        """(kind, hour) → number of each session in the order they came; one person's sessions in two apps are two."""
+        found: Table = {}
+        for (kind, (app, environment, who)), hour in self._hour.items():
+            found.setdefault((kind, hour), []).append(pseudonym(who) ^ hash64(f"{app}\n{environment}"))
+        return found
 
 
 class Contacts:
@@ -290,7 +305,7 @@ class Contacts:
                 found["step"] = state
                 self._wait(row, event, at, late, found, scope)
         elif state == "ended":
-            row.setdefault("outcome", "ended")
+            row |= {} if "outcome" in row else {"outcome": "ended", "outcome_at": at}
             if event.get("handled_by") == "bot" and "ended" not in row:
                 found["bot"] = "handed_over" if event.get("handed_over") else "contained"
             row |= {} if late else {"ended": True}
@@ -322,6 +337,18 @@ class Contacts:
 
     def forget(self, before: int) -> None:
         self._rows = {key: row for key, row in self._rows.items() if row["touched"] >= before}
+
+    def rows(self) -> Table:
+        """(block, number of the contact) → what is remembered of it."""
+        numbers = {hash64("\n".join(key)): row for key, row in self._rows.items()}
+        return {(number % tables.BLOCKS, number): self._row(row) for number, row in numbers.items()}
+
+    def _row(self, row: Event) -> Event:
+        """`scope`: whom a wait will belong to, while it is not known yet."""
+        never = {"queued": None, "outcome": "", "outcome_at": 0}
+        found = {name: row.get(name, never.get(name, False)) for name in tables.ROW}
+        waits = row["scope"] if "queued" in row and "outcome" not in row else None
+        return found | {"unpaired": "unpaired" in row, "scope": row.get("unpaired", waits)}
 
     def live(self, names: Names) -> dict[Series, tuple[int, int]]:
         """By series: how many wait, and since when the first of them does."""
