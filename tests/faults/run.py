@@ -55,4 +55,4 @@ def survive(
         found = differences(site, start, until, published)
     tell(f"{watcher.scrapes} scrapes; exit codes of workers that ended by themselves: {dict(site.ended)}")
     broken = [f"{n} times a worker ended with exit code {code}" for code, n in site.ended.items() if code in BROKEN]
-    return found + watcher.fallen + broken
+    return found + watcher.differences + broken

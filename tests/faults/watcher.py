@@ -10,7 +10,9 @@ from tests.e2e.monitor import Process
 
 EVERY_SECONDS = 0.9
 TIMEOUT_SECONDS = 2.0
-COUNTED = ("_total", "_count", "_bucket")
+COUNTED = ("_total", "_count", "_bucket", "_sum")
+FIGURES = "xmon_records_total"  # while there are no figures, `/metrics` answers without it, and nothing was watched
+LEAST_SHARE = 0.1  # of the scrapes that were due while a process lived
 MOST_TOLD = 20
 
 
@@ -18,10 +20,9 @@ class Watcher:
     """Scrapes `/metrics` of each of these, again and again. A process that comes back must go on where it was."""
 
     def __init__(self, serves: list[Process]) -> None:
-        self.fallen: list[str] = []
-        self.scrapes = 0  # that were answered
+        self._watched = [Watched(serve) for serve in serves]
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._watch, args=(serve,)) for serve in serves]
+        self._threads = [threading.Thread(target=one.watch, args=(self._over,)) for one in self._watched]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -33,23 +34,64 @@ class Watcher:
         for thread in self._threads:
             thread.join()
 
-    def _watch(self, serve: Process) -> None:
-        highest: dict[str, float] = {}
-        while not self._over.wait(EVERY_SECONDS):
-            try:
-                with urllib.request.urlopen(f"{serve.url}/metrics", timeout=TIMEOUT_SECONDS) as answer:
-                    text = answer.read().decode()
-            except (OSError, http.client.HTTPException):
-                continue
-            self.scrapes += 1
-            for series, value in counted(text).items():
-                if value < highest.get(series, 0):
-                    self._tell(f"{serve.directory.name} {series}: {highest[series]:.0f}, then {value:.0f}")
-                highest[series] = max(value, highest.get(series, 0))
+    @property
+    def scrapes(self) -> int:
+        """That were answered with figures."""
+        return sum(one.scrapes for one in self._watched)
 
-    def _tell(self, line: str) -> None:
-        if len(self.fallen) < MOST_TOLD:
-            self.fallen.append(f"/metrics fell at {time.strftime('%H:%M:%S')}: {line}")
+    @property
+    def differences(self) -> list[str]:
+        """What fell, and who was not watched."""
+        return [line for one in self._watched for line in (*one.fallen, *one.unwatched())]
+
+
+class Watched:
+    """One process, and how high each of its series has been."""
+
+    def __init__(self, serve: Process) -> None:
+        self.fallen: list[str] = []
+        self.scrapes = 0
+        self._serve, self._name = serve, serve.directory.name
+        self._lived_seconds = 0.0
+        self._broken = ""  # what ended the watching
+        self._highest: dict[str, float] = {}
+
+    def watch(self, over: threading.Event) -> None:
+        """Until it is over."""
+        began = time.monotonic()
+        try:
+            while not over.wait(EVERY_SECONDS):
+                self._look()
+                now = time.monotonic()
+                self._lived_seconds += now - began if self._serve.lives() else 0
+                began = now
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody watches any more
+            self._broken = f"{type(error).__name__}: {error}"
+
+    def _look(self) -> None:
+        try:
+            with urllib.request.urlopen(f"{self._serve.url}/metrics", timeout=TIMEOUT_SECONDS) as answer:
+                text = answer.read().decode()
+        except (OSError, http.client.HTTPException):
+            return
+        self.take(text)
+
+    def take(self, text: str) -> None:
+        """Notes one answer."""
+        series = counted(text)
+        self.scrapes += any(name.partition("{")[0] == FIGURES for name in series)
+        for name, value in series.items():
+            before = self._highest.get(name, 0)
+            if value < before and len(self.fallen) < MOST_TOLD:
+                at = time.strftime("%H:%M:%S")
+                self.fallen.append(f"/metrics fell at {at}: {self._name} {name}: {before:.15g}, then {value:.15g}")
+            self._highest[name] = max(value, before)
+
+    def unwatched(self) -> list[str]:
+        """Why what did not fall proves nothing."""
+        due = self._lived_seconds / EVERY_SECONDS
+        few = [f"{self._name} was scraped {self.scrapes} times; {due:.0f} were due"] if self.scrapes < LEAST_SHARE * due else []
+        return few + ([f"watching {self._name} ended: {self._broken}"] if self._broken else [])
 
 
 def counted(text: str) -> dict[str, float]:
