@@ -40,6 +40,8 @@ class Oracle:
     minutes: dict[int, Cells] = field(default_factory=lambda: defaultdict(Counter))
     totals: Cells = field(default_factory=Counter)
     ids: dict[str, int] = field(default_factory=dict)  # → pane, in the order they came
+    refused: list[tuple[int, str]] = field(default_factory=list)  # offset and reason
+    lost: list[range] = field(default_factory=list)  # offsets that nobody may have read
 
     def __post_init__(self) -> None:
         self.names = Names(figures.DIMENSIONS[self.family], self.max_values, self.max_scopes)
@@ -54,6 +56,7 @@ class Oracle:
     def lose(self, until: int) -> None:
         """The log no longer has what lies before this offset."""
         self.counts["offsets_lost"] += until - self.next
+        self.lost.append(range(self.next, until))
         self.next = until
 
     def _record(self, offset: int, arrival: int, value: bytes | None) -> None:
@@ -62,6 +65,7 @@ class Oracle:
         event, reason = figures.read(self.family, value, arrival)
         if event is None:
             self.counts[f"dead_letters:{reason}"] += 1
+            self.refused.append((offset, reason))
             return
         said = figures.stamp(event, arrival)
         self.counts["clock_corrections"] += said > arrival

@@ -1,15 +1,17 @@
-"""What the API must say of a stretch of time, from the oracle's cells and by the published definitions alone."""
+"""What the monitor must say of a stretch of time, from the oracle's cells and by the published definitions alone."""
 
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from tests.faults import intervals
+from tests.faults.equal import Near
 from tests.faults.figures import DISTRIBUTIONS, bounds
 from tests.faults.oracle import Cells, Series
 
 Labels = tuple[str, ...]
-Said = dict[tuple[Any, ...], float]  # (figure, statistic, *series, labels) → value; n under the statistic "n"
+Said = dict[tuple[Any, ...], "Reading"]  # by (figure, statistic, *series, labels)
 REGISTERS, RANKS = 2048, 53
 QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99)
 UNIT = {  # what one of the whole numbers that are added up is, where it is not a microsecond
@@ -25,6 +27,15 @@ VITALS = {
     "fcp": ("fcp_seconds", 1800, 3000),
     "ttfb": ("ttfb_seconds", 800, 1800),
 }
+
+
+class Reading(NamedTuple):
+    """One value of a figure, how many samples are behind it, and its interval where it has one."""
+
+    value: float
+    n: int
+    low: float | None = None
+    high: float | None = None
 
 
 class Row:
@@ -47,7 +58,8 @@ class Row:
         return round(estimate(self.cells[name, "register"].values()))
 
 
-Amount = Callable[[Row], float]
+Amount = Callable[[Row], int]
+Told = tuple[str, str, Labels, Reading]  # figure, statistic
 
 
 def count(name: str) -> Amount:
@@ -57,11 +69,11 @@ def count(name: str) -> Amount:
 def _service_level(variant: str) -> tuple[Amount, Amount]:
     """Six definitions: answered within 20 s, of those who were answered or gave up."""
 
-    def part(row: Row) -> float:
+    def part(row: Row) -> int:
         more = {"f1": row.within("contact_abandon_seconds", 20), "f5": row.within("contact_abandon_seconds", 5)}
         return row.within("contact_wait_seconds", 20) + more.get(variant, 0)
 
-    def whole(row: Row) -> float:
+    def whole(row: Row) -> int:
         answered, gave_up = row.n("contact_wait_seconds"), row.n("contact_abandon_seconds")
         less = {"f2": gave_up, "f4": row.within("contact_abandon_seconds", 20), "f6": row.within("contact_abandon_seconds", 5)}
         return answered + gave_up - less.get(variant, 0)
@@ -118,60 +130,101 @@ SHARES: dict[tuple[str, Labels], tuple[Amount, Amount]] = {
 """(figure, labels) → the part and the whole; the part is held within the whole."""
 
 
-def of_span(cells: Cells) -> Said:
-    """Every figure of a stretch but those of now: counts, means, quantiles, people, shares, rates and scores."""
+def of_span(cells: Cells, seconds: float) -> Said:
+    """Every figure of a stretch of so many seconds but those of now: counts, means, quantiles, people, shares, rates and
+    scores."""
     rows: dict[Series, Row] = defaultdict(Row)
     for (series, (figure, kind, which)), amount in cells.items():
         rows[series].cells[figure, kind][which] = amount
-    found: Said = {}
-    for series, row in rows.items():
-        for figure, statistic, labels, value, n in _all(row):
-            if n > 0:
-                found[figure, statistic, *series, labels] = value
-                found[figure, "n", *series, labels] = n
-    return found
+    return {
+        (figure, statistic, *series, labels): reading
+        for series, row in rows.items()
+        for figure, statistic, labels, reading in _all(row, seconds)
+        if reading.n > 0
+    }
 
 
-def _all(row: Row) -> Iterator[tuple[str, str, Labels, float, float]]:
+def _all(row: Row, seconds: float) -> Iterator[Told]:
     for (figure, kind), cells in list(row.cells.items()):
         if kind == "count":
-            yield from ((figure, "count", labels, n, n) for labels, n in cells.items())
+            for labels, n in cells.items():
+                yield figure, "count", labels, Reading(n, n, *intervals.poisson(n))
+                yield figure, "per_second", labels, Reading(n / seconds, n, *intervals.poisson(n, seconds))
         elif kind == "register":
             people = row.people(figure)
-            yield figure, "value", (), people, people
-        elif kind == "le":
-            n = row.n(figure)
-            mean = UNIT.get(figure, 1e-6) * row.cells[figure, "sum"][()] / n
-            yield figure, "mean", (), mean, n
-            if figure == "contact_wait_seconds":
-                yield "average_speed_of_answer_seconds", "value", (), mean, n
+            yield figure, "value", (), Reading(people, people, *intervals.people(people, REGISTERS))
         elif kind == "bucket":
-            yield from ((figure, f"p{100 * q:g}", (), quantile(figure, cells, q), sum(cells.values())) for q in QUANTILES)
+            yield from ((figure, f"p{100 * q:g}", (), quantile(figure, cells, q)) for q in QUANTILES)
+            yield figure, "mean", (), (mean := _mean(row, figure))
+            if figure == "contact_wait_seconds":
+                yield "average_speed_of_answer_seconds", "value", (), mean
     yield from _derived(row)
 
 
-def _derived(row: Row) -> Iterator[tuple[str, str, Labels, float, float]]:
+def _mean(row: Row, figure: str) -> Reading:
+    """Exact; its interval from the variance of what the buckets stand for."""
+    n, unit = row.n(figure), UNIT.get(figure, 1e-6)
+    value = Near(unit * row.cells[figure, "sum"][()] / n)
+    if n < 2:  # one value does not vary
+        return Reading(value, n)
+    shares = [(middle(figure, bucket), amount) for bucket, amount in row.cells[figure, "bucket"].items()]
+    centre = sum(at * amount for at, amount in shares) / n
+    variance = sum(amount * (at - centre) ** 2 for at, amount in shares) / (n - 1)
+    return Reading(value, n, *intervals.mean(value, unit**2 * variance, n))
+
+
+def _derived(row: Row) -> Iterator[Told]:
     for (figure, labels), (part, whole) in SHARES.items():
         if (n := whole(row)) > 0:
-            yield figure, "value", labels, min(max(part(row), 0), n) / n, n
+            share = min(max(part(row), 0), n)
+            yield figure, "value", labels, Reading(share / n, n, *intervals.wilson(share, n))
     if views := row.count("page_views"):
-        yield "link_errors_per_view", "value", (), row.count("link_errors") / views, views
+        errors = row.count("link_errors")
+        yield "link_errors_per_view", "value", (), Reading(errors / views, views, *intervals.poisson(errors, views))
     if n := row.n("page_load_seconds") + row.count("page_load_failures"):
         satisfied, not_frustrated = row.within("page_load_seconds", 2000), row.within("page_load_seconds", 8000)
-        yield "page_load_apdex", "value", (), (satisfied + (not_frustrated - satisfied) / 2) / n, n
+        yield "page_load_apdex", "value", (), _apdex(satisfied, not_frustrated - satisfied, n)
 
 
-def quantile(figure: str, buckets: Mapping[int, int], q: float) -> float:
-    """The middle, as DDSketch has it, of the bucket that holds rank ⌊q·(n−1)⌋."""
-    rank, limits = math.floor(q * (sum(buckets.values()) - 1)), bounds(figure)
+def _apdex(satisfied: int, tolerating: int, n: int) -> Reading:
+    """Each load scores 1, ½ or 0. Apdex Technical Specification 1.1 (2007)."""
+    score = (satisfied + tolerating / 2) / n
+    if n < 2:
+        return Reading(score, n)
+    frustrated = n - satisfied - tolerating
+    squares = satisfied * (1 - score) ** 2 + tolerating * (0.5 - score) ** 2 + frustrated * score**2
+    low, high = intervals.mean(score, squares / (n - 1), n)
+    return Reading(score, n, low, min(high, intervals.Bound(1)))
+
+
+def quantile(figure: str, buckets: Mapping[int, int], q: float) -> Reading:
+    """What stands for the bucket that holds rank ⌊q·(n−1)⌋. The ends of its interval are those of the buckets that hold the
+    ranks between which it lies by the binomial spread: Conover, Practical Nonparametric Statistics, 3.2."""
+    n, unit = sum(buckets.values()), UNIT.get(figure, 1e-6)
+    spread, limits = intervals.Z * math.sqrt(n * q * (1 - q)), bounds(figure)
+    first = _bucket(buckets, max(math.floor(q * n - spread), 0))
+    last = _bucket(buckets, min(math.ceil(q * n + spread), n - 1))
+    low, high = limits[first - 1] if first else 0, limits[last] - 1 if last < len(limits) else limits[-1]
+    value = middle(figure, _bucket(buckets, math.floor(q * (n - 1))))
+    return Reading(Near(unit * value), n, Near(unit * low), Near(unit * high))
+
+
+def _bucket(buckets: Mapping[int, int], rank: int) -> int:
+    """The bucket that holds the value of this rank."""
     for bucket in sorted(buckets):
         rank -= buckets[bucket]
         if rank < 0:
-            break
+            return bucket
+    raise ValueError(rank)
+
+
+def middle(figure: str, bucket: int) -> float:
+    """What stands for a bucket, as DDSketch has it, in whole units."""
+    limits = bounds(figure)
     if bucket == 0:
         return 0.0
     low, high = limits[bucket - 1], limits[bucket] - 1 if bucket < len(limits) else limits[-1]
-    return UNIT.get(figure, 1e-6) * 2 * low * high / (low + high)
+    return 2 * low * high / (low + high)
 
 
 def estimate(ranks: Any) -> float:
