@@ -1,12 +1,13 @@
 """Everything that Redis, the API, `/metrics` and the dead letters say, beside what the oracle counts in the topics."""
 
 import time
+from collections.abc import Mapping
 from hashlib import blake2b
 
 from tests.e2e.monitor import Process
 from tests.faults import asked, observed, scraped
-from tests.faults.asked import Oracles
 from tests.faults.equal import unequal
+from tests.faults.expected import Expected
 from tests.faults.oracle import MINUTE_MS, PANE_MS, Oracle
 from tests.faults.site import KEY, LOOK_SECONDS, Place, Site
 
@@ -24,11 +25,11 @@ def differences(site: Site, from_ms: int, to_ms: int, published: range | None = 
     found += [line for place, oracle in oracles.items() for line in _in_redis(site, place, oracle)]
     now = int(time.time() * 1000) // PANE_MS * PANE_MS  # what is asked for of the API ends before now
     whole = from_ms // MINUTE_MS * MINUTE_MS, min(-(-to_ms // MINUTE_MS) * MINUTE_MS, now)
-    spans = asked.spans(oracles)
+    expected = Expected(oracles)
     for serve in site.serves:
         found += _settle(site, serve)
-        found += scraped.differences(site, serve, oracles, spans)
-        found += asked.differences(site, serve, oracles, spans, whole)
+        found += scraped.differences(site, serve, expected)
+        found += asked.differences(site, serve, expected, whole)
     return found + _letters(site, oracles)
 
 
@@ -68,7 +69,7 @@ def _settle(site: Site, serve: Process) -> list[str]:
         time.sleep(LOOK_SECONDS)
 
 
-def _letters(site: Site, oracles: Oracles) -> list[str]:
+def _letters(site: Site, oracles: Mapping[Place, Oracle]) -> list[str]:
     """Refused records without a dead letter, and letters of records that nobody refuses or for another reason. A letter may be
     written twice, and of records that are lost now there may be some."""
     refused = {(*site.topic(place), *one) for place, oracle in oracles.items() for one in oracle.refused}

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.e2e.monitor import Process, Scrape
-from tests.faults import observed, readings
-from tests.faults.asked import Oracles, Spans, instant, waiting
+from tests.faults import readings
+from tests.faults.asked import instant
 from tests.faults.equal import Numbers, unequal
+from tests.faults.expected import Expected
 from tests.faults.figures import DISTRIBUTIONS
 from tests.faults.model import FIGURES, LABELS, NOW, PEOPLE
 from tests.faults.oracle import PANE_MS
@@ -27,13 +28,13 @@ HEALTH = {  # count of the oracle → name
 SERIES = ("app", "environment", "dimension", "value")
 
 
-def differences(site: Site, serve: Process, oracles: Oracles, spans: Spans) -> list[str]:
+def differences(site: Site, serve: Process, expected: Expected) -> list[str]:
     scrape, at_ms = _of_one_snapshot(site, serve)
     where = f"{serve.directory.name} /metrics"
     return [
-        *unequal(where, _cumulative_wanted(oracles), _cumulative_found(scrape)),
-        *unequal(where, _windowed_wanted(oracles, spans, at_ms), _windowed_found(scrape)),
-        *unequal(where, _health_wanted(site, oracles), _health_found(scrape)),
+        *unequal(where, _cumulative_wanted(expected.lifetime), _cumulative_found(scrape)),
+        *unequal(where, _windowed_wanted(expected, at_ms), _windowed_found(scrape)),
+        *unequal(where, _health_wanted(site, expected), _health_found(scrape)),
     ]
 
 
@@ -50,10 +51,9 @@ def _of_one_snapshot(site: Site, serve: Process) -> tuple[Scrape, int]:
 # -- since the beginning
 
 
-def _cumulative_wanted(oracles: Oracles) -> Numbers:
+def _cumulative_wanted(lifetime: Counter[Any]) -> Numbers:
     """Counters of all series, histograms of totals."""
     found: dict[Any, float] = Counter()
-    lifetime = observed.merged(oracle.lifetime() for oracle in oracles.values())
     for (series, (figure, kind, which)), amount in lifetime.items():
         if kind == "count":
             found[f"xmon_{figure}_total", *series, which] = amount
@@ -97,16 +97,16 @@ def _extra(figure: str, labels: Mapping[str, str]) -> tuple[str, ...]:
 # -- in windows
 
 
-def _windowed_wanted(oracles: Oracles, spans: Spans, at_ms: int) -> Numbers:
+def _windowed_wanted(expected: Expected, at_ms: int) -> Numbers:
     """Totals in every window, each of which ends with the running pane; and what waits at that moment."""
-    found: dict[Any, float] = {
-        (f"xmon_{figure}", *series, (), "", ""): value for (figure, *series), value in waiting(oracles, at_ms).items()
-    }
+    now = expected.now(at_ms).items()
+    found: dict[Any, float] = {(f"xmon_{figure}", *series, (), "", ""): value for (figure, *series), value in now}
     until = at_ms // PANE_MS * PANE_MS + PANE_MS
     for window, length in WINDOWS.items():
-        cells, (low, _) = spans(until - length, until)
-        totals = {key: amount for key, amount in cells.items() if key[0][2] == "all"}
-        for (figure, statistic, *series, labels), reading in readings.of_span(totals, (at_ms - low) / 1000).items():
+        stretch = expected.aligned(until - length, until)
+        totals = {key: amount for key, amount in expected.cells(stretch).items() if key[0][2] == "all"}
+        said = readings.of_span(totals, (at_ms - stretch[0]) / 1000)
+        for (figure, statistic, *series, labels), reading in said.items():
             for name, more, value in _told(figure, statistic, reading):
                 found[name, *series, labels, window, more] = value
     return found
@@ -144,9 +144,9 @@ def _windowed_found(scrape: Scrape) -> Numbers:
 # -- the monitor's own
 
 
-def _health_wanted(site: Site, oracles: Oracles) -> Numbers:
+def _health_wanted(site: Site, expected: Expected) -> Numbers:
     found: dict[Any, float] = Counter()
-    for (family, _), oracle in oracles.items():
+    for (family, _), oracle in expected.oracles.items():
         found["xmon_dropped_values_total", site.monitor.topic(family)] += oracle.names.dropped
         for name, n in oracle.counts.items():
             kind, _, reason = name.partition(":")

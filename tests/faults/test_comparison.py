@@ -20,8 +20,10 @@ from streams.state.memory_store import MemoryStore
 from streams.status import PartitionStatus, WorkerStatus
 from streams.windows.partition import Partition
 from streams.windows.storage import Ledger
-from tests.faults import asked, comparison, intervals, observed, readings, scraped
+from tests.e2e.monitor import Process
+from tests.faults import asked, comparison, intervals, scraped
 from tests.faults.equal import Near, unequal
+from tests.faults.expected import Expected
 from tests.faults.generator import Generator, logs
 from tests.faults.model import FIGURES, NOW
 from tests.faults.oracle import MINUTE_MS, Oracle
@@ -91,25 +93,20 @@ def differences(records: Logs, oracles: Mapping[Place, Oracle], figures: Catalog
     reader = asyncio.run(snapshot(records, figures or catalogue()))
     assert reader.health.complete, reader.health.problems
     said = Said(TestClient(create_app(reader, exposed_windows=())))
-    site, spans = cast("Site", said), asked.spans(oracles)
-    return [
-        *scraped.differences(site, cast("Any", said), oracles, spans),
-        *asked.differences(site, cast("Any", said), oracles, spans, WHOLE),
-    ]
+    site, serve, expected = cast("Site", said), cast("Process", said), Expected(oracles)
+    return scraped.differences(site, serve, expected) + asked.differences(site, serve, expected, WHOLE)
 
 
 def test_everything_that_is_said_is_the_oracles(records: Logs, oracles: Mapping[Place, Oracle]) -> None:
     """Every figure in every stretch, window and dimension, with its samples and its interval."""
     assert differences(records, oracles) == []
-    assert len(asked.stretches(oracles, *WHOLE)) == 4
+    assert len(asked.stretches(Expected(oracles), *WHOLE)) == 4
 
 
 def test_the_oracle_knows_every_figure(oracles: Mapping[Place, Oracle]) -> None:
     """What it never says would never be compared."""
-    cells = observed.merged(oracle.span(*WHOLE) for oracle in oracles.values())
-    said = {(key[0], key[4]) for key in readings.of_span(cells, 1)} | {
-        (key[0], key[3]) for key in asked.waiting(oracles, NOW_MS)
-    }
+    expected = Expected(oracles)
+    said = {(key[0], key[4]) for key in expected.said(WHOLE)} | {(key[0], key[3]) for key in expected.now(NOW_MS)}
     assert {(figure, by) for figure, dimensions in FIGURES.items() for by in ("all", *dimensions)} <= said
     assert set(NOW) < set(FIGURES)
 
