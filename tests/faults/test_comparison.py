@@ -30,7 +30,7 @@ from tests.faults.oracle import MINUTE_MS, Oracle
 from tests.faults.site import Place, Site
 from tests.streams.records import START, Raw, raw
 
-EVENTS, STEP_MS = 3000, 400  # 20 minutes
+EVENTS, STEP_MS = 1500, 800  # 20 minutes
 NOW_MS = START + EVENTS * STEP_MS + 3_210
 WHOLE = START - 10 * MINUTE_MS, NOW_MS // MINUTE_MS * MINUTE_MS
 Logs = Mapping[Place, list[Raw]]
@@ -92,9 +92,10 @@ def differences(records: Logs, oracles: Mapping[Place, Oracle], figures: Catalog
     """Between what is said of these records, and the oracles."""
     reader = asyncio.run(snapshot(records, figures or catalogue()))
     assert reader.health.complete, reader.health.problems
-    said = Said(TestClient(create_app(reader, exposed_windows=())))
-    site, serve, expected = cast("Site", said), cast("Process", said), Expected(oracles)
-    return scraped.differences(site, serve, expected) + asked.differences(site, serve, expected, WHOLE)
+    with TestClient(create_app(reader, exposed_windows=())) as http:
+        said, expected = Said(http), Expected(oracles)
+        site, serve = cast("Site", said), cast("Process", said)
+        return scraped.differences(site, serve, expected) + asked.differences(site, serve, expected, WHOLE)
 
 
 def test_everything_that_is_said_is_the_oracles(records: Logs, oracles: Mapping[Place, Oracle]) -> None:
