@@ -7,11 +7,12 @@ from hashlib import blake2b
 from tests.e2e.monitor import Process
 from tests.faults import asked, observed, scraped
 from tests.faults.equal import unequal
-from tests.faults.expected import Expected
+from tests.faults.expected import Expected, Stretch
 from tests.faults.oracle import MINUTE_MS, PANE_MS, Oracle
 from tests.faults.site import KEY, LOOK_SECONDS, Place, Site
 
 SETTLE_SECONDS = 30.0
+ANSWERED_MS = 55 * MINUTE_MS
 MOST_TOLD = 8
 Refused = tuple[str, int, int]  # topic, partition and offset
 
@@ -23,14 +24,19 @@ def differences(site: Site, from_ms: int, to_ms: int, published: range | None = 
     lost = published is not None and records not in published
     found = [f"{published} records were published, {records} are in the topics"] if lost else []
     found += [line for place, oracle in oracles.items() for line in _in_redis(site, place, oracle)]
-    now = int(time.time() * 1000) // PANE_MS * PANE_MS  # what is asked for of the API ends before now
-    whole = from_ms // MINUTE_MS * MINUTE_MS, min(-(-to_ms // MINUTE_MS) * MINUTE_MS, now)
-    expected = Expected(oracles)
+    whole, expected = _answered(from_ms, to_ms), Expected(oracles)
     for serve in site.serves:
         found += _settle(site, serve)
         found += scraped.differences(site, serve, expected)
         found += asked.differences(site, serve, expected, whole)
     return found + _letters(site, oracles)
+
+
+def _answered(from_ms: int, to_ms: int) -> Stretch:
+    """What the API can be asked for: what is over, in whole minutes, and of the last hour, which goes on while we ask."""
+    now = int(time.time() * 1000)
+    low, high = max(from_ms, now - ANSWERED_MS), -(-to_ms // MINUTE_MS) * MINUTE_MS
+    return low // MINUTE_MS * MINUTE_MS, min(high, now // PANE_MS * PANE_MS)
 
 
 def count(site: Site) -> tuple[dict[Place, Oracle], set[Refused]]:
