@@ -1,8 +1,9 @@
 """What all partitions together must say, by their oracles; what was added up once is kept, for one `serve` after the other."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from tests.faults import observed, readings
@@ -38,6 +39,20 @@ class Expected:
         if stretch not in self._said:
             self._said[stretch] = readings.of_span(self.cells(stretch), (stretch[1] - stretch[0]) / 1000)
         return self._said[stretch]
+
+    def totals(self, stretch: Stretch) -> Cells:
+        """The same of the totals of apps, for which the rest need not be added up."""
+        parts = [parts for start, parts in self._totals.items() if stretch[0] <= start < stretch[1]]
+        return observed.merged(chain.from_iterable(parts))
+
+    @cached_property
+    def _totals(self) -> dict[int, list[Cells]]:
+        """By the instant at which a minute or a pane begins."""
+        found: dict[int, list[Cells]] = defaultdict(list)
+        for oracle in self.oracles.values():
+            for start, cells in (*oracle.minutes.items(), *oracle.panes.items()):
+                found[start].append({key: amount for key, amount in cells.items() if key[0][2] == "all"})
+        return found
 
     @cached_property
     def lifetime(self) -> Counter[Any]:

@@ -104,8 +104,7 @@ def _windowed_wanted(expected: Expected, at_ms: int) -> Numbers:
     until = at_ms // PANE_MS * PANE_MS + PANE_MS
     for window, length in WINDOWS.items():
         stretch = expected.aligned(until - length, until)
-        totals = {key: amount for key, amount in expected.cells(stretch).items() if key[0][2] == "all"}
-        said = readings.of_span(totals, (at_ms - stretch[0]) / 1000)
+        said = readings.of_span(expected.totals(stretch), (at_ms - stretch[0]) / 1000)
         for (figure, statistic, *series, labels), reading in said.items():
             for name, more, value in _told(figure, statistic, reading):
                 found[name, *series, labels, window, more] = value
