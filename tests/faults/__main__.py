@@ -3,7 +3,7 @@ table of how long everything took to recover. Fails when any of it does.
 
 Each seed has its own Kafka and Redis, its own order of all faults, and then some pairs at once. Settings from the environment:
 
-XMON_FAULT_SEEDS=5000             of the simulator
+XMON_SIMULATOR_SEEDS=5000
 XMON_SCENARIOS_LONG=1             0: the scenarios in their short form
 XMON_FAULTS_SEEDS=20              of real faults
 XMON_FAULTS_FIRST_SEED=1
@@ -33,7 +33,7 @@ from pathlib import Path
 from tests.faults.faults import Recovery
 from tests.faults.long_form import CACHE, Outcome, number, run
 
-LONG_FORMS = {"REQUIRE_REAL": "1", "XMON_FAULT_SEEDS": "5000", "XMON_SCENARIOS_LONG": "1"}
+LONG_FORMS = {"REQUIRE_REAL": "1", "XMON_SIMULATOR_SEEDS": "5000", "XMON_SCENARIOS_LONG": "1"}
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

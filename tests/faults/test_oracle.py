@@ -15,7 +15,7 @@ from tests.faults.generator import FAMILIES, Generator, logs, with_holes
 from tests.faults.oracle import Oracle
 from tests.streams.records import Raw
 
-SEEDS = range(int(os.environ.get("XMON_FAULT_SEEDS", "6")))
+SEEDS = range(int(os.environ.get("XMON_SIMULATOR_SEEDS", "6")))
 RULES = {family.name: family for family in catalogue().families}
 
 

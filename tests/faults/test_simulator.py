@@ -1,6 +1,6 @@
 """Whatever happens to commands, workers, Redis and the log: the hash and the readers end with what the oracle counts.
 
-The long form is a part of `make faults`: XMON_FAULT_SEEDS=5000.
+The long form is a part of `make faults`: XMON_SIMULATOR_SEEDS=5000.
 """
 
 import os
@@ -15,7 +15,7 @@ from tests.faults.judge import everything_stored
 from tests.faults.simulate import run_all
 from tests.faults.simulator import World
 
-SEEDS = int(os.environ.get("XMON_FAULT_SEEDS", "300"))
+SEEDS = int(os.environ.get("XMON_SIMULATOR_SEEDS", "300"))
 
 
 def test_nothing_the_world_does_changes_a_figure(capsys: pytest.CaptureFixture[str]) -> None:
