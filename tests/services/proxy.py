@@ -12,6 +12,7 @@ from tests.services.service import HOST, free_port
 
 CHUNK_BYTES = 65_536
 QUIET_SECONDS = 10.0
+GREETINGS = (b"HELLO", b"AUTH", b"CLIENT", b"SELECT")  # of Redis, before anything is asked
 
 
 class Proxy:
@@ -26,6 +27,7 @@ class Proxy:
         self._connections: set[asyncio.Task[None]] = set()
         self._held: list[bytes] = []  # a connection each
         self.losing = self.holding = False
+        self.lost = self.lost_again = 0  # commands without a reply, and those on connections made while replies were being lost
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -37,7 +39,9 @@ class Proxy:
         self._thread.join()
 
     def lose_replies(self, seconds: float) -> None:
-        """What is asked is done, and nobody hears of it; then all connections are closed."""
+        """What is asked is done, and nobody hears of it; then all connections are closed. Whoever connects anew meanwhile is
+        greeted, or nothing could be repeated.
+        """
         self.losing = True
         time.sleep(seconds)
         self._hang_up()
@@ -104,6 +108,8 @@ class Connection:
         self.held = bytearray()  # whole commands: nothing is held of a request that has begun to pass
         self._proxy = proxy
         self._idle = True  # the server has answered everything
+        self._greeting = False  # what was asked last is one
+        self._new = proxy.losing  # while others lose their answers
 
     async def run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
         """Until either end closes."""
@@ -123,13 +129,23 @@ class Connection:
             if self.held or (self._proxy.holding and self._idle):
                 self.held += chunk
                 continue
+            if self._idle:
+                self._greeting = _greets(chunk)
             self._idle = False
             writer.write(chunk)
             await writer.drain()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while chunk := await reader.read(CHUNK_BYTES):
-            self._idle = True
-            if not self._proxy.losing:
+            if self._proxy.losing and not self._greeting:
+                self._proxy.lost += not self._idle
+                self._proxy.lost_again += self._new and not self._idle
+            else:
                 writer.write(chunk)
                 await writer.drain()
+            self._idle = True
+
+
+def _greets(request: bytes) -> bool:
+    """*2 $5 HELLO …: the first of what is asked has its name in the third line."""
+    return any(name.upper() in GREETINGS for name in request.split(b"\r\n", 3)[2:3])

@@ -61,6 +61,15 @@ def test_a_lost_reply_is_of_a_command_that_was_done(server: RedisServer, wire: P
     assert through.get("n") == b"2"
 
 
+def test_the_reply_to_a_repetition_is_lost_too(server: RedisServer, wire: Proxy) -> None:
+    """A client that waits in vain connects anew and asks again, and that is done as well."""
+    client = Redis(HOST, wire.port, socket_timeout=FAULT_SECONDS / 4, retry=Retry(NoBackoff(), 1))
+    client.set("n", 1)
+    unheard(wire, wire.lose_replies, client)
+    assert Redis.from_url(server.url).get("n") == b"3"
+    assert (wire.lost, wire.lost_again) == (2, 1)
+
+
 def test_a_held_command_is_done_when_it_is_delivered(server: RedisServer, wire: Proxy, through: Redis) -> None:
     """Not before, once, and after what the client did meanwhile."""
     unheard(wire, wire.hold_commands, through)
