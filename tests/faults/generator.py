@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 from zlib import crc32
 
-from tests.faults.figures import ENUMS
+from tests.faults.figures import ENUMS, route
 from tests.streams.records import START, Raw
 
 FAMILIES = ("app-crash", "app-session", "contact", "link-error", "page-load")
 REORDERED_MS = 60_000
 TOO_LATE_MS = (200_000, 400_000)
 WRONG_CLOCKS_MS = (240_000, -3_600_000)
-LONGEST_MEMORY = 200  # events back from which a duplicate is taken
+NEAR = 200  # events back from which a duplicate is taken
+LATEST_REPEAT_MS = 180_000  # or so long ago: two thirds of them within the two minutes in which a repetition is recognised
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +44,27 @@ class Generator:
     without_id: float = 0.1
     reordered: float = 0.3
     wrong_clocks: float = 0.0  # of keys: half of them are of a producer whose clock is ahead, half of one that is behind
+    repeated_late: float = 0.0  # of duplicates
     sessions: int = 40
     _sent: list[Sent] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._rng = random.Random(self.seed)
+        self._memory = max(NEAR, LATEST_REPEAT_MS // self.step_ms) + 1 if self.repeated_late else NEAR + 1
 
     def events(self, count: int) -> Iterator[Sent]:
         for number in range(count):
             arrival = self.start_ms + number * self.step_ms + self._rng.randint(0, self.step_ms)
             sent = self._one(number, arrival)
-            self._sent = [*self._sent[-LONGEST_MEMORY:], sent]
+            self._sent.append(sent)
+            if len(self._sent) > 2 * self._memory:
+                del self._sent[: -self._memory]
             yield sent
 
     def _one(self, number: int, arrival: int) -> Sent:
         rng = self._rng
         if self._sent and rng.random() < self.duplicates:
-            return replace(rng.choice(self._sent), arrival=arrival)
+            return replace(self._repeated(), arrival=arrival)
         family = rng.choice(self.families)
         event = {**_common(rng, self.sessions), **_FIELDS[family](rng, self.sessions)}
         if rng.random() >= self.without_id:
@@ -70,6 +76,10 @@ class Generator:
         if rng.random() < self.bad:
             return Sent(family, _key(family, event), _spoiled(rng, family, event, arrival), arrival)
         return Sent(family, _key(family, event), _json(event), arrival)
+
+    def _repeated(self) -> Sent:
+        late = self.repeated_late and self._rng.random() < self.repeated_late
+        return self._rng.choice(self._sent[-self._memory :] if late else self._sent[-NEAR - 1 :])
 
     def _skew(self, key: bytes | None) -> int:
         """How far the clock of the producer of a key is ahead; those without a key have a good one."""
@@ -109,7 +119,7 @@ def with_holes(records: list[Raw], rng: random.Random) -> list[Raw]:
 def _key(family: str, event: dict[str, Any]) -> bytes | None:
     """docs/producers.md: session; host and route of the target; customer, else contact."""
     if family == "link-error":
-        return event["target"].partition("//")[2].partition("?")[0].encode()
+        return f"{urlsplit(event['target']).hostname}{route(event['target'])}".encode()
     key = event["contact"] if family == "contact" and not event.get("customer") else None
     key = key or (event["customer"] if family == "contact" else event.get("session"))
     return key.encode() if key else None
@@ -170,7 +180,7 @@ def _app_crash(rng: random.Random, _: int) -> dict[str, Any]:
 
 def _link_error(rng: random.Random, _: int) -> dict[str, Any]:
     return {
-        "target": f"https://h{rng.randint(0, 3)}.example/sale/{rng.randint(0, 9)}?q=1",
+        "target": f"https://h{rng.randint(0, 3)}.example/sale-{rng.randint(0, 9)}/7?q=1",
         "status": rng.choice([None, 404, 0]),
         "kind": rng.choice([None, *ENUMS["link-error"]["kind"]]),
         "reason": rng.choice([None, *ENUMS["link-error"]["reason"]]),
