@@ -1,10 +1,10 @@
 """Events that keep coming while other things happen, published one by one and in transactions."""
 
-import math
 import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any, Self
 from zlib import crc32
@@ -37,8 +37,8 @@ def story(
 
 
 class Publishing:
-    """Hands out the same share of what is left in each moment, an eighth of all being left after `seconds`: so events never run
-    out while faults take their time. At the end the rest comes at once.
+    """At a steady rate, by which all would be sent after `seconds`, or after what `spread` said last. When half of what was
+    left then is sent, the rate sinks: so events never run out while a fault takes its time. At the end the rest comes at once.
     """
 
     def __init__(
@@ -57,33 +57,48 @@ class Publishing:
         name = f"{site.monitor.topic_prefix}producer"
         self.transactions = Transactions(settings, name, random.Random(count)) if in_transactions else None
         self._share = in_transactions  # of keys
-        self._site, self._events, self._count, self._seconds = site, events, count, seconds
-        self._thread = threading.Thread(target=self._publish)
+        self._site, self._events, self._count = site, events, count
+        self._thread = ThreadPoolExecutor(1)
         self._hurry = threading.Event()
         self._failed: list[KafkaError] = []
         self.sent = 0
+        self.spread(seconds)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._published = self._thread.submit(self._publish)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.wait()
 
+    def spread(self, seconds: float) -> None:
+        """What is left, over so many seconds from now."""
+        left = self._count - self.sent
+        self._pace = left, left / seconds
+
+    def reach(self, count: int) -> None:
+        """Returns when so many have been sent."""
+        while self.sent < count and not self._published.done():
+            time.sleep(TICK_SECONDS)
+
     def wait(self) -> None:
-        """Publishes the rest at once, and returns when the broker has acknowledged all."""
+        """Publishes the rest at once, and returns when the broker has acknowledged all. Fails where anything was not sent."""
         self._hurry.set()
-        self._thread.join()
+        with self._thread:
+            self._published.result()
+        assert self.sent == self._count, f"{self.sent} of {self._count} events were sent"
         assert self._producer.flush(PATIENCE_SECONDS) == 0, "not all events were acknowledged"
         assert not self._failed, self._failed
 
     def _publish(self) -> None:
-        began = time.monotonic()
+        due, before = 0.0, time.monotonic()
         with ExitStack() as open_transactions:
             if self.transactions:
                 open_transactions.enter_context(self.transactions)
             while self.sent < self._count:
-                due = self._count * (1 - math.exp(-2 * (time.monotonic() - began) / self._seconds))
+                (then, rate), now = self._pace, time.monotonic()
+                due += rate * (now - before) * min(1, 2 * (self._count - self.sent) / then)
+                before = now
                 while self.sent < due or self._hurry.is_set():
                     event = next(self._events, None)
                     if event is None:

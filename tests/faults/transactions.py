@@ -4,8 +4,8 @@ import itertools
 import math
 import queue
 import random
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 from confluent_kafka import KafkaException, Producer
@@ -24,19 +24,20 @@ class Transactions:
         self._settings = {**settings, "transactional.id": name}
         self._rng = rng
         self._waiting: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run)
+        self._thread = ThreadPoolExecutor(1)
         self.committed = self.aborted = 0  # transactions
         self.unsure = 0  # records that may be there twice: nobody could say whether their commit was done
 
     def __enter__(self) -> Self:
         self._begin_anew()
-        self._thread.start()
+        self._all = self._thread.submit(self._run)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Returns when all is committed."""
+        """Returns when all is committed; raises what kept it from that."""
         self._waiting.put(None)
-        self._thread.join()
+        with self._thread:
+            self._all.result()
 
     def put(self, **record: Any) -> None:
         self._waiting.put(record)
