@@ -4,14 +4,18 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from streams.kafka.exit_codes import ExitCode
 from tests.faults.site import Site
 from tests.services.proxy import Proxy
 
 SESSION_TIMEOUT_SECONDS = 10.0  # of the consumer group
+COMMAND_TIMEOUT_SECONDS = 5.0  # of a worker that asks Redis
+SECONDS_EACH = 14.0  # about, of a fault with its recovery; some are longer
+GAPS_SECONDS = (0.0, 0.5, 3.0, None)  # from one to the next of those that meet; None: until it is over
 MOST_CUT_BYTES = 3_000_000
 
 
@@ -25,10 +29,13 @@ class Lengths:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`target`: two faults may happen at once where these differ."""
+    """`target`: two faults may happen at once where these differ, or where there are several of it. `explains`: with which exit
+    codes a worker may end of it, by itself.
+    """
 
     target: str
     strike: Callable[[Site, Lengths], None]
+    explains: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +53,22 @@ class Recovery:
         return f"{self.fault:<40} {self.lasted:6.1f} s, all stored after {self.stored:6.1f} s, shown after {self.shown:6.1f} s"
 
 
+def expected_seconds(names: Sequence[str], lengths: Lengths) -> float:
+    """About how long it takes, with the recovery."""
+    long = {"redis frozen": lengths.redis_frozen, "kafka away": lengths.kafka_away, "worker frozen": SESSION_TIMEOUT_SECONDS}
+    return SECONDS_EACH + max(long.get(name, 0) for name in names)
+
+
 def inflict(site: Site, names: Sequence[str], lengths: Lengths) -> Recovery:
-    """Does it, or several of it at the same time, and waits until all that the log then holds is stored and read."""
-    began = time.monotonic()
+    """Does it, or several of it: at once, soon after one another, or the second when the first is just over and nothing has
+    recovered. Then waits until all that the log then holds is stored and read.
+    """
+    began, strikes = time.monotonic(), list[Future[None]]()
     with ThreadPoolExecutor() as together:
-        for done in [together.submit(FAULTS[name].strike, site, lengths) for name in names]:
+        for name in names:
+            wait(strikes, site.rng.choice(GAPS_SECONDS))
+            strikes.append(together.submit(FAULTS[name].strike, site, lengths))
+        for done in strikes:
             done.result()
     lasted, ends = time.monotonic() - began, site.ends()
     site.catch_up(ends)
@@ -64,14 +82,16 @@ def inflict(site: Site, names: Sequence[str], lengths: Lengths) -> Recovery:
 
 def kill_worker(site: Site, _: Lengths) -> None:
     """Another one comes in its place."""
-    site.rng.choice(site.workers).kill9()
-    time.sleep(site.rng.uniform(0, 1))
+    with site.victim() as worker:
+        worker.kill9()
+        time.sleep(site.rng.uniform(0, 1))
     site.revive()
 
 
 def stop_worker(site: Site, _: Lengths) -> None:
     """SIGTERM, and another one in its place."""
-    site.rng.choice(site.workers).stop()
+    with site.victim() as worker:
+        site.stop(worker)
     site.revive()
 
 
@@ -81,16 +101,22 @@ def join_worker(site: Site, _: Lengths) -> None:
 
 def leave_worker(site: Site, _: Lengths) -> None:
     """SIGTERM, and the others must do; the last one is replaced."""
-    if len(site.workers) > 1:
-        site.workers.pop(site.rng.randrange(len(site.workers))).stop()
-    else:
-        stop_worker(site, _)
+    with site.victim() as worker:
+        if site.at_rest():
+            site.workers.remove(worker)
+        site.stop(worker)
+    site.revive()
 
 
 def freeze_worker(site: Site, _: Lengths) -> None:
-    """Longer than the group waits; then it goes on, and does not know."""
-    with stopped(site.rng.choice(site.workers).pid):
-        time.sleep(SESSION_TIMEOUT_SECONDS + site.rng.uniform(1, 2))
+    """Until another has written for it; then it goes on, and does not know. What it writes now must be refused."""
+    with site.victim() as worker:
+        if not site.at_rest():
+            site.join()
+        places = site.holding(worker)
+        with stopped(worker.pid):
+            time.sleep(SESSION_TIMEOUT_SECONDS / 2)  # what it had sent has arrived, and nobody can have taken over yet
+            site.overtaken(places)
 
 
 # -- Redis, and the wire between
@@ -124,8 +150,8 @@ def freeze_redis(site: Site, lengths: Lengths) -> None:
 
 
 def lose_replies(site: Site, _: Lengths) -> None:
-    """Of the first commands and of those that repeat them."""
-    _wire(site).lose_replies(site.rng.uniform(0.5, 4))
+    """Of the first commands and, when their clients have waited in vain, of those that repeat them."""
+    _wire(site).lose_replies(COMMAND_TIMEOUT_SECONDS + site.rng.uniform(2, 7))
 
 
 def delay_commands(site: Site, _: Lengths) -> None:
@@ -184,8 +210,8 @@ FAULTS: dict[str, Fault] = {
     "redis frozen": Fault("redis", freeze_redis),
     "replies lost": Fault("wire", lose_replies),
     "commands late": Fault("wire", delay_commands),
-    "kafka kill -9": Fault("kafka", kill_kafka),
-    "kafka away": Fault("kafka", take_kafka_away),
+    "kafka kill -9": Fault("kafka", kill_kafka, explains=(ExitCode.KAFKA,)),
+    "kafka away": Fault("kafka", take_kafka_away, explains=(ExitCode.KAFKA,)),
     "serve kill -9": Fault("serve", kill_serve),
     "serve frozen": Fault("serve", freeze_serve),
 }

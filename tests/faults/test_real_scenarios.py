@@ -62,8 +62,8 @@ class Scenario(Site):
         with Publishing(self, iter(events), len(events), 1, idempotent=False):
             self.published += len(events)
 
-    def _worker(self) -> Process:
-        worker = super()._worker()
+    def _worker(self, name: object = None) -> Process:
+        worker = super()._worker(name)
         if not LONG:
             worker.program = (sys.executable, str(eager.__file__))
         return worker
