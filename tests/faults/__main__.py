@@ -1,7 +1,7 @@
-"""`make faults`: the long forms of the simulator and of the scenarios; then seeds of real faults, some at the same time, and a
+"""`make faults`: the long forms of the simulator and of the scenarios; then seeds of real faults, some of which meet, and a
 table of how long everything took to recover. Fails when any of it does.
 
-Each seed has its own Kafka and Redis, its own order of all faults, and then some pairs at once. Settings from the environment:
+Each seed has its own Kafka and Redis, and all faults in an order of its own, pairs in between. Settings from the environment:
 
 XMON_SIMULATOR_SEEDS=5000
 XMON_SCENARIOS_LONG=1             0: the scenarios in their short form
@@ -10,7 +10,7 @@ XMON_FAULTS_FIRST_SEED=1
 XMON_FAULTS_AT_ONCE=3
 XMON_FAULTS_EVENTS=300000         published by each seed
 XMON_FAULTS_ONLY="redis cut"      these alone, separated by commas; pairs with a + between; neither simulator nor scenarios
-XMON_FAULTS_PAIRS=4               at the same time, in each seed
+XMON_FAULTS_PAIRS=4               that meet, in each seed: half of them strike workers alone
 XMON_FAULTS_AWAY_SECONDS=180      the long outage of Kafka
 XMON_FAULTS_FROZEN_SECONDS=40     Redis
 

@@ -2,57 +2,93 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from streams.kafka.exit_codes import ExitCode
 from tests.faults.comparison import differences
-from tests.faults.faults import FAULTS, Lengths, Recovery, inflict
+from tests.faults.faults import FAULTS, Lengths, Recovery, expected_seconds, inflict
 from tests.faults.publishing import Publishing, story
 from tests.faults.site import Site
 from tests.faults.watcher import Watcher
 
-BROKEN = (1, ExitCode.PIPELINE_FAILED, ExitCode.STATE_REFUSED)  # no fault is a reason for these
-Faults = tuple[str, ...]  # at the same time
+FIRST_EVENTS, FIRST_SECONDS = 3000, 3.0  # that are there before anything happens
+SETTLED = 0.5  # of the strikes meet a group at rest
+STEADY_SECONDS = 60.0  # a fault or two must not make the whole of it look slow
+Faults = tuple[str, ...]  # that meet
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`seconds` about as long as the faults take; `minutes` of the story's own time."""
+    """`minutes` of the story's own time."""
 
     faults: Sequence[Faults]
     events: int
-    seconds: float
     minutes: int = 12
     pause_seconds: float = 1.5
     lengths: Lengths = field(default_factory=Lengths)
 
+    def seconds(self, faults: Faults) -> float:
+        """About how long these take, with the pause before."""
+        return self.pause_seconds + expected_seconds(faults, self.of(faults))
+
+    def of(self, faults: Faults) -> Lengths:
+        """Those that meet are short."""
+        return self.lengths if len(faults) == 1 else Lengths()
+
 
 def every_fault(rng: random.Random, pairs: int) -> list[Faults]:
-    """Each alone, in any order; then pairs that strike different things."""
-    alone: list[Faults] = [(name,) for name in rng.sample(list(FAULTS), len(FAULTS))]
-    possible = [(one, two) for one in FAULTS for two in FAULTS if FAULTS[one].target < FAULTS[two].target]
-    return alone + rng.sample(possible, pairs)
+    """Each alone and, in between, pairs that strike different things or several workers; in any order."""
+    alone: list[Faults] = [(name,) for name in FAULTS]
+    targets = {name: fault.target for name, fault in FAULTS.items()}
+    different = [(one, two) for one in FAULTS for two in FAULTS if targets[one] < targets[two]]
+    workers = [(one, two) for one in FAULTS for two in FAULTS if targets[one] == targets[two] == "worker"]
+    chosen = rng.sample(different, pairs - pairs // 2) + rng.sample(workers, pairs // 2)
+    return rng.sample(alone + chosen, len(alone) + pairs)
 
 
 def survive(
     site: Site, seed: int, plan: Plan, tell: Callable[[str], None], measured: Callable[[Recovery], None] = lambda _: None
 ) -> list[str]:
     """All that differs at the end."""
-    events, start, until = story(seed, plan.events, minutes=plan.minutes, wrong_clocks=0.1)
+    events, start, until = story(seed, plan.events, minutes=plan.minutes, wrong_clocks=0.1, repeated_late=0.5)
+    without_reason, seen = list[str](), Counter[int]()
     with Watcher(site.serves) as watcher:
-        with Publishing(site, events, plan.events, plan.seconds, in_transactions=0.25) as publishing:
-            for faults in plan.faults:
+        soon = FIRST_SECONDS * plan.events / FIRST_EVENTS
+        with Publishing(site, events, plan.events, soon, in_transactions=0.25) as publishing:
+            publishing.reach(min(FIRST_EVENTS, plan.events // 2))
+            for faults in paced(plan, publishing):
                 time.sleep(site.rng.uniform(0, plan.pause_seconds))
-                site.settle()
-                recovery = inflict(site, faults, plan.lengths if len(faults) == 1 else Lengths())
+                if site.rng.random() < SETTLED:
+                    site.settle()
+                recovery = inflict(site, faults, plan.of(faults))
                 measured(recovery)
                 tell(f"{recovery}; {publishing.sent} events so far")
+                site.revive()
+                without_reason += unexplained(faults, site.ended - seen)
+                seen = site.ended.copy()
         transactions = publishing.transactions
         tell(f"all {publishing.sent} events published, {transactions.committed} transactions, {transactions.aborted} aborted")
         site.catch_up()
         published = range(publishing.sent, publishing.sent + transactions.unsure + 1)
+        until = max(until, int(time.time() * 1000)) if site.stamped else until
         found = differences(site, start, until, published)
     tell(f"{watcher.scrapes} scrapes; exit codes of workers that ended by themselves: {dict(site.ended)}")
-    broken = [f"{n} times a worker ended with exit code {code}" for code, n in site.ended.items() if code in BROKEN]
-    return found + watcher.differences + broken
+    return found + watcher.differences + without_reason + unexplained((), site.ended - seen)
+
+
+def paced(plan: Plan, publishing: Publishing) -> Iterator[Faults]:
+    """The faults; what is left to publish is spread over those that are left, each as slow as those before were."""
+    done, left, began = 0.0, sum(map(plan.seconds, plan.faults)), time.monotonic()
+    for faults in plan.faults:
+        slowness = (time.monotonic() - began + STEADY_SECONDS) / (done + STEADY_SECONDS)
+        publishing.spread(left * slowness)
+        yield faults
+        done, left = done + plan.seconds(faults), left - plan.seconds(faults)
+
+
+def unexplained(faults: Faults, ended: Counter[int]) -> list[str]:
+    """Workers that ended by themselves with an exit code that none of these faults is a reason for."""
+    reasons = {code for name in faults for code in FAULTS[name].explains}
+    when = " + ".join(faults) or "at the end"
+    return [f"{when}: {n} times a worker ended with exit code {code}" for code, n in ended.items() if code not in reasons]
