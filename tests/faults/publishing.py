@@ -37,9 +37,7 @@ def story(
 
 
 class Publishing:
-    """At a steady rate, by which all would be sent after `seconds`, or after what `spread` said last. When half of what was
-    left then is sent, the rate sinks: so events never run out while a fault takes its time. At the end the rest comes at once.
-    """
+    """Over so many seconds, or as `spread` says. At the end the rest comes at once."""
 
     def __init__(
         self,
@@ -71,10 +69,12 @@ class Publishing:
     def __exit__(self, *_: object) -> None:
         self.wait()
 
-    def spread(self, seconds: float) -> None:
-        """What is left, over so many seconds from now."""
+    def spread(self, seconds: float, share: float = 1.0) -> None:
+        """So much of what is left at a steady rate, in so many seconds from now. Where there are more of them it goes on, ever
+        more slowly, up to twice as much: so events do not run out while a fault takes its time. Of all the second half is slow.
+        """
         left = self._count - self.sent
-        self._pace = left, left / seconds
+        self._pace = self.sent, min(2 * share, 1) * left, share * left / seconds
 
     def reach(self, count: int) -> None:
         """Returns when so many have been sent."""
@@ -96,8 +96,8 @@ class Publishing:
             if self.transactions:
                 open_transactions.enter_context(self.transactions)
             while self.sent < self._count:
-                (then, rate), now = self._pace, time.monotonic()
-                due += rate * (now - before) * min(1, 2 * (self._count - self.sent) / then)
+                (then, most, rate), now = self._pace, time.monotonic()
+                due += rate * (now - before) * min(1, 2 * (then + most - self.sent) / most)
                 before = now
                 while self.sent < due or self._hurry.is_set():
                     event = next(self._events, None)

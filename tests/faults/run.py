@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tests.faults.comparison import differences
-from tests.faults.faults import FAULTS, Lengths, Recovery, expected_seconds, inflict
+from tests.faults.faults import FAULTS, Lengths, Recovery, inflict, least_seconds
 from tests.faults.publishing import Publishing, story
 from tests.faults.site import Site
 from tests.faults.watcher import Watcher
 
 FIRST_EVENTS, FIRST_SECONDS = 3000, 3.0  # that are there before anything happens
 SETTLED = 0.5  # of the strikes meet a group at rest
-STEADY_SECONDS = 60.0  # a fault or two must not make the whole of it look slow
+SECONDS_EACH = 12.0  # about, of a pause and a fault with its recovery; some last longer by themselves
+STEADY = 4  # faults: one or two must not make all look slow
 Faults = tuple[str, ...]  # that meet
 
 
@@ -27,10 +28,6 @@ class Plan:
     minutes: int = 12
     pause_seconds: float = 1.5
     lengths: Lengths = field(default_factory=Lengths)
-
-    def seconds(self, faults: Faults) -> float:
-        """About how long these take, with the pause before."""
-        return self.pause_seconds + expected_seconds(faults, self.of(faults))
 
     def of(self, faults: Faults) -> Lengths:
         """Those that meet are short."""
@@ -79,12 +76,14 @@ def survive(
 
 def paced(plan: Plan, publishing: Publishing) -> Iterator[Faults]:
     """The faults; what is left to publish is spread over those that are left, each as slow as those before were."""
-    done, left, began = 0.0, sum(map(plan.seconds, plan.faults)), time.monotonic()
-    for faults in plan.faults:
-        slowness = (time.monotonic() - began + STEADY_SECONDS) / (done + STEADY_SECONDS)
-        publishing.spread(left * slowness)
+    least = [least_seconds(faults, plan.of(faults)) for faults in plan.faults]
+    began = time.monotonic()
+    for n, faults in enumerate(plan.faults):
+        took = time.monotonic() - began - sum(least[:n])
+        each = max(took + STEADY * SECONDS_EACH, SECONDS_EACH) / (n + STEADY)
+        seconds = [each + those for those in least[n:]]
+        publishing.spread(seconds[0], seconds[0] / sum(seconds))
         yield faults
-        done, left = done + plan.seconds(faults), left - plan.seconds(faults)
 
 
 def unexplained(faults: Faults, ended: Counter[int]) -> list[str]:

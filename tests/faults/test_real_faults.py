@@ -29,7 +29,7 @@ SHORT = Plan(
         ("commands late",),
         ("replies lost", "worker frozen"),
     ],
-    events=20_000,
+    events=15_000,
 )
 
 

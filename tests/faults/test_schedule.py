@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from streams.kafka.exit_codes import ExitCode
-from tests.faults.faults import FAULTS
+from tests.faults.faults import FAULTS, Lengths
 from tests.faults.generator import Generator, Sent, logs
 from tests.faults.oracle import Oracle
 from tests.faults.publishing import Publishing
-from tests.faults.run import every_fault, unexplained
+from tests.faults.run import Plan, every_fault, paced, unexplained
 from tests.faults.transactions import Transactions
 
 EVENT = Sent("page-load", None, b"{}", 0)
@@ -84,3 +84,12 @@ def test_repetitions_come_within_two_minutes_and_later() -> None:
     assert counts[0]["late"] > 30
     assert counts[0]["duplicates"] > counts[0]["late"]
     assert counts[1]["late"] == 0
+
+
+def test_what_is_left_to_publish_is_spread_over_the_faults_that_are_left() -> None:
+    """A long outage has a share of its own, and no fault may use up what the others need."""
+    plan = Plan([("redis cut",), ("kafka away",), ("serve frozen",)], 1000, lengths=Lengths(kafka_away=100))
+    spread: list[tuple[float, float]] = []
+    list(paced(plan, SimpleNamespace(spread=lambda *pace: spread.append(pace))))  # type: ignore[arg-type]
+    assert [share for _, share in spread] == [pytest.approx(0.1, abs=0.02), pytest.approx(0.9, abs=0.03), 1]
+    assert spread[1][0] > 100
