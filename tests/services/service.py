@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 HOST = "127.0.0.1"
+_claims: list[socket.socket] = []
 STOP_SECONDS = 15.0
 
 
@@ -94,10 +95,20 @@ class Service(ABC):
 
 
 def free_port() -> int:
-    """A port nobody listens on, below the range clients get theirs from: a restart must find it free again."""
+    """A port nobody listens on, below the range clients get theirs from: a restart must find it free again.
+
+    It is ours as long as this process lives: who else chooses sees the claim, a UDP socket, before anything listens.
+    """
     for port in random.sample(range(20_000, 32_000), 100):
-        with contextlib.suppress(OSError), socket.socket() as candidate:
-            candidate.bind((HOST, port))
+        claim = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            claim.bind((HOST, port))
+            with socket.socket() as candidate:
+                candidate.bind((HOST, port))
+        except OSError:
+            claim.close()
+        else:
+            _claims.append(claim)
             return port
     raise RuntimeError("no free port between 20000 and 32000")
 
