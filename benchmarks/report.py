@@ -28,15 +28,26 @@ def measured(name: str) -> list[Line]:
 
 
 def faults(lines: Sequence[Line]) -> str:
-    """By fault: how often, and seconds from its beginning until all that the log then held was stored and shown."""
+    """By fault: how often, and seconds from its beginning until all that the log then held was stored and shown; and what came
+    of it. Nothing of a run of some faults only, or of one that is not over."""
+    whole = next((line for line in lines if line.get("every_fault")), None)
+    if whole is None:
+        return ""
     found: dict[str, list[Line]] = defaultdict(list)
-    for line in lines:
+    for line in (line for line in lines if "fault" in line):
         found["two at the same time" if "+" in line["fault"] else line["fault"]].append(line)
     rows = [
         [fault, str(len(some)), *(f"{how(one[what] for one in some):.1f}" for what, how in _FAULT_COLUMNS)]
         for fault, some in sorted(found.items())
     ]
-    return markdown(["fault", "times", "lasted, s (median)", "stored after", "worst", "shown after", "worst"], rows)
+    head = ["fault", "times", "lasted, s (median)", "stored after", "worst", "shown after", "worst"]
+    differed = f"seeds {', '.join(map(str, whole['differed']))} differed" if whole["differed"] else "nothing differed in any"
+    others = "passed" if whole["long_forms_passed"] else "failed"
+    return (
+        f"{whole['date']}: {whole['seeds']} seeds of {whole['events']:,} events, {whole['at_once']} at once on {whole['cores']} "
+        f"cores, {whole['minutes']:.0f} minutes; {differed}. Simulator and scenarios before them {others}.\n\n"
+        f"{markdown(head, rows)}"
+    )
 
 
 _FAULT_COLUMNS: Sequence[tuple[str, Callable[[Any], float]]] = (

@@ -28,6 +28,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.faults.faults import Recovery
@@ -71,8 +72,20 @@ def main() -> int:
             for recovery in outcomes[-1].recoveries:
                 measured.write(json.dumps({"seed": outcomes[-1].seed, **asdict(recovery)}) + "\n")
             measured.flush()
-    failed = [outcome.seed for outcome in outcomes if outcome.differences]
-    sys.stdout.write(f"\n{table(outcomes)}\n\n{len(outcomes)} seeds in {(time.monotonic() - began) / 60:.0f} min; ")
+        failed = sorted(outcome.seed for outcome in outcomes if outcome.differences)
+        whole = {
+            "date": datetime.now(UTC).date().isoformat(),
+            "seeds": len(outcomes),
+            "differed": failed,
+            "every_fault": "XMON_FAULTS_ONLY" not in os.environ,
+            "long_forms_passed": passed,
+            "events": number("EVENTS", 300_000),
+            "at_once": number("AT_ONCE", 3),
+            "cores": os.cpu_count(),
+            "minutes": (time.monotonic() - began) / 60,
+        }
+        measured.write(json.dumps(whole) + "\n")
+    sys.stdout.write(f"\n{table(outcomes)}\n\n{len(outcomes)} seeds in {whole['minutes']:.0f} min; ")
     sys.stdout.write(f"seeds with differences: {failed}\n" if failed else "nothing differs\n")
     sys.stdout.write("" if passed else "simulator or scenarios failed: see above\n")
     return 0 if passed and not failed else 1
