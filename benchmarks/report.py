@@ -44,8 +44,8 @@ def faults(lines: Sequence[Line]) -> str:
     differed = f"seeds {', '.join(map(str, whole['differed']))} differed" if whole["differed"] else "nothing differed in any"
     others = "passed" if whole["long_forms_passed"] else "failed"
     return (
-        f"{whole['date']}: {whole['seeds']} seeds of {whole['events']:,} events, {whole['at_once']} at once on {whole['cores']} "
-        f"cores, {whole['minutes']:.0f} minutes; {differed}. Simulator and scenarios before them {others}.\n\n"
+        f"{whole['date']}: {whole['seeds']} seeds of {whole['events']:,} events, {whole['at_once']} at once on "
+        f"{whole['cores']} cores, {whole['minutes']:.0f} minutes; {differed}. Simulator and scenarios before them {others}.\n\n"
         f"{markdown(head, rows)}"
     )
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from streams.kafka.batch import Batch, Log
 from streams.metrics.catalogue import FamilyMetrics
-from streams.patience import PartitionStore, PatientStore
+from streams.patience import PartitionStore
 from streams.runner import PipelineSettings, Runner
 from streams.state.errors import StoreUnavailable
 from streams.state.keys import PartitionId
@@ -71,8 +71,7 @@ class Pipeline:
                 self._runners[partition] = self._runner(partition)
 
     def _runner(self, partition: PartitionId) -> Runner:
-        store = PatientStore(self._store, partition)
-        return Runner(partition, self._topics[partition.topic], store, self._log, self._settings, self._clock)
+        return Runner(partition, self._topics[partition.topic], self._store, self._log, self._settings, self._clock)
 
     async def feed(self, batch: Batch) -> None:
         """Takes a batch; waits as long as the store does."""

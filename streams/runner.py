@@ -14,7 +14,7 @@ from streams.kafka.batch import Batch, DeadLetter, Log
 from streams.kafka.exit_codes import StateRefused
 from streams.metrics.catalogue import FamilyMetrics
 from streams.metrics.columns import Pseudonym
-from streams.patience import PatientStore
+from streams.patience import PartitionStore, PatientStore
 from streams.state.keys import PartitionId
 from streams.status import PartitionStatus
 from streams.windows.pane import BLOCKS
@@ -49,13 +49,14 @@ class Runner:
         self,
         partition: PartitionId,
         family: FamilyMetrics,
-        store: PatientStore,
+        store: PartitionStore,
         kafka: Log,
         settings: PipelineSettings,
         clock: Callable[[], float],
     ) -> None:
         self.partition = partition
-        self._family, self._store, self._log, self._settings, self._clock = family, store, kafka, settings, clock
+        self._store = PatientStore(store, partition)
+        self._family, self._log, self._settings, self._clock = family, kafka, settings, clock
         self._lock = asyncio.Lock()
         self._ledger: Ledger | None = None  # None: the hash must be read first
         self._pending: list[Record] = []
