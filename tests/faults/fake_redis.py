@@ -99,6 +99,12 @@ class Server:
         stored.update(members)
         return len(stored) - before
 
+    def _do_srem(self, key: bytes, *members: bytes) -> int:
+        stored = self._content.get(key, set())
+        before = len(stored)
+        stored.difference_update(members)
+        return before - len(stored)
+
     def _do_smembers(self, key: bytes) -> set[bytes]:
         return set(self._content.get(key, ()))
 
