@@ -13,6 +13,7 @@ from typing import Self
 import redis
 
 from streams.status import decode_status
+from streams.windows.position import offset_of
 from tests.e2e.monitor import Monitor, Process
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -86,7 +87,7 @@ class Workers:
         pipeline = self._client.pipeline(transaction=False)
         for key in self._keys:
             pipeline.hget(key, "_next")
-        return sum(int(offset or 0) for offset in pipeline.execute())
+        return sum(offset_of(int(position or 0)) for position in pipeline.execute())
 
     def _look(self, process: Process) -> None:
         said = self._client.get(f"{self._prefix}:{{workers}}:{socket.gethostname()}-{process.pid}")

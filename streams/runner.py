@@ -171,8 +171,8 @@ class Runner:
         if not await self._same_log(ledger):  # asked after all that is in memory was read, so all of it is of that log
             await self._start_again()
             return
-        letters, self._letters = self._letters, []
-        await self._log.dead_letters(letters)
+        await self._log.dead_letters(self._letters)
+        self._letters = []  # not before: who is cancelled on the way leaves them to the next checkpoint
         taken, began = await self._pack(ledger), self._clock()
         stored = await self._store.checkpoint(taken.expected, taken.fields)
         if self._store.closed:
@@ -218,10 +218,10 @@ class Runner:
             ledger.restore(fields)
         except LayoutError as error:
             raise StateRefused(f"the stored state of {self.partition} cannot be gone on with: {error}. {HINT}") from error
+        found = await self._log.topic_id(self.partition)  # before the bounds, which otherwise could be of the log before it
+        ledger.log = ledger.log or found
         if not fields:
             ledger.begin((await self._log.bounds(self.partition))[0])
-        found = await self._log.topic_id(self.partition)
-        ledger.log = ledger.log or found
         if self._store.closed:
             return None
         self._ledger, self._checkpointed, self._written = ledger, self._clock(), ledger.stored

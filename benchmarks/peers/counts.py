@@ -12,6 +12,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from benchmarks.events import QUIET
 from benchmarks.peers.job import Job
+from streams.windows.position import offset_of
 from tests.e2e.monitor import Process
 
 REQUEST_SECONDS = 5
@@ -117,7 +118,7 @@ class Xmon(Counts):
         self._job = job
 
     def progress(self) -> int:
-        return sum(int(self._client.hget(key, "_next") or 0) for key in self._keys)
+        return sum(offset_of(int(self._client.hget(key, "_next") or 0)) for key in self._keys)
 
     def totals(self) -> Counter[str]:
         with Process(Path(self._job.directory), "serve", xmon_settings(self._job)) as serve:

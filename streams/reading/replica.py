@@ -114,7 +114,7 @@ class Replica:
     renamed: int = 0  # grows when series were met or forgotten
     _rows: dict[int, int] = field(default_factory=dict)  # the partition's series number → row
     _missing: set[int] = field(default_factory=set)  # rows known before a rollback,
-    _again: int = -1  # until the log is counted again as far as this
+    _again: int = -1  # until the log is counted again as far as this offset
 
     @property
     def next(self) -> int:
@@ -178,13 +178,13 @@ class Replica:
 
     def _move_to(self, position: int) -> None:
         """What a rollback took is counted again: until then its series are not forgotten, and keep what was shown of them."""
-        if position < self.position:
+        known, self.position = self.next, position
+        if self.next < known:
             self._missing |= self.rows()
-            self._again = max(self._again, self.position)
-        elif self._missing and position >= self._again:
+            self._again = max(self._again, known)
+        elif self._missing and self.next >= self._again:
             self._missing, self._again = set(), -1
             self.renamed += 1
-        self.position = position
 
     def _name(self, block: int, content: bytes) -> None:
         """The names of one block, and none of those it had before."""

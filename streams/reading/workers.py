@@ -1,16 +1,19 @@
 """What workers announce, and whether the figures can be believed because of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from streams.reading.health import WorkerHealth
 from streams.reading.replica import Replica
 from streams.state.keys import PartitionId
 from streams.status import PartitionStatus, WorkerStatus
+from streams.windows.position import before
 
 FRESH_MS = 5_000  # a checkpoint, a sign of life
 BEHIND_MS = 10_000  # event time that a partition with waiting records may be behind
 UNREAD = "no worker reads it. Hint: if that lasts, `xmon topics list`: has the topic fewer partitions than it had? Add them."
+NOTHING_READ = "no worker has been given a partition yet"
 LOST = "the store has lost what was written to it last; it will be counted again"
 
 
@@ -63,13 +66,14 @@ class Workers:
         if not live:
             return ["no worker is running: start one with `xmon worker`"]
         problems = [f"{partition}: {replica.problem}" for partition, replica in sorted(replicas.items()) if replica.problem]
-        said = {PartitionId(p.topic, p.number): p for status in live for p in status.partitions}
+        said: dict[PartitionId, list[PartitionStatus]] = {}  # for a moment of a rebalance by two workers
+        for one in (one for status in live for one in status.partitions):
+            said.setdefault(PartitionId(one.topic, one.number), []).append(one)
         problems += [f"{partition}: {UNREAD}" for partition in sorted(replicas.keys() - said.keys())]
-        for partition, status in sorted(said.items()):
-            problem = _problem(status, replicas.get(partition), now_ms)
-            if problem:
-                problems.append(f"{partition}: {problem}")
-        return problems
+        for partition, statuses in sorted(said.items()):
+            found = (problem for one in statuses for problem in _problems(one, replicas.get(partition), now_ms))
+            problems += [f"{partition}: {problem}" for problem in islice(found, 1)]
+        return problems if said else [*problems, NOTHING_READ]
 
     def health(self) -> tuple[WorkerHealth, ...]:
         """Who speaks, and what they hold."""
@@ -79,15 +83,19 @@ class Workers:
         )
 
 
-def _problem(status: PartitionStatus, replica: Replica | None, now_ms: int) -> str:
+def _problems(status: PartitionStatus, replica: Replica | None, now_ms: int) -> Iterator[str]:
+    """What keeps a partition's figures from being believed, by what one worker says; the most telling first."""
     if status.problem:
-        return status.problem
+        yield status.problem
     if status.next < 0:
-        return "its state is being read"
-    if status.stored is not None and (replica.position if replica else -1) < status.stored:
-        return LOST
+        yield "its state is being read"
+    if status.stored is not None and (replica is None or before(replica.position, status.stored)):
+        yield LOST
     if status.age_seconds * 1000 > FRESH_MS:
-        return f"no checkpoint for {status.age_seconds:.0f} s"
-    if status.lag and (replica is None or now_ms - replica.watermark > BEHIND_MS):
-        return f"{status.lag} records behind"
-    return ""
+        yield f"no checkpoint for {status.age_seconds:.0f} s"
+    if status.lag is None:
+        yield "how far it is behind is not known yet"
+    elif status.lag and (replica is None or now_ms - replica.watermark > BEHIND_MS):
+        yield f"{status.lag} records behind"
+    if status.next > 0 and replica is None:
+        yield "nothing of it is stored yet"

@@ -1,10 +1,10 @@
 """Where the state of a partition stands: a number of its own for each state the partition may have.
 
-State is a function of the offset as long as every record before it was counted. Where some are left out, because the log lost
-them or because the topic was created anew, another worker may have counted them and come to the same offset. So whoever leaves
-out records goes on in a branch of its own: a position is an offset, plus 2**48 times the number of the branch, and whoever
-compares positions, be it a checkpoint, a zombie or a reader, does not take one state for another. (Two branches have the same
-number once in 32,767 times; they would have to meet at one offset as well.)
+State is a function of the offset as long as every record of that log before it was counted. Where some are left out, because
+the log lost them or because the topic was created anew, another worker may have counted them and come to the same offset. So
+each log is counted in a branch of its own, and whoever leaves out records goes on in another: a position is an offset, plus
+2**48 times the number of the branch, and whoever compares positions, be it a checkpoint, a zombie or a reader, does not take
+one state for another. (Two branches have the same number once in 32,767 times; they would have to meet at one offset as well.)
 """
 
 from hashlib import blake2b
@@ -17,6 +17,11 @@ NOWHERE = -1  # before anything was stored
 def offset_of(position: int) -> int:
     """The offset in the log there is."""
     return position % LOG
+
+
+def before(position: int, other: int) -> bool:
+    """Whether a state is one that led to the other; of those in two branches nobody can tell, and it is taken to be."""
+    return position // LOG != other // LOG or position < other
 
 
 def branched(position: int, offset: int, log: str = "") -> int:

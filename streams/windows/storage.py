@@ -70,12 +70,13 @@ class Ledger:
     @property
     def due(self) -> bool:
         """Whether anything happened since the last checkpoint."""
-        return self.position != (self.stored or 0)
+        return self.partition.next > 0 if self.stored is None else self.position != self.stored
 
     def begin(self, start: int) -> None:
-        """Nothing is stored: counting begins where the log does. What it has lost by then nobody waited for."""
-        if start:
-            self._stand_at(branched(NOWHERE, start))
+        """Nothing is stored: counting begins where the log does, in a branch of that log. What it has lost by then nobody
+        waited for."""
+        if start or self.log:
+            self._stand_at(branched(NOWHERE, start, self.log))
 
     def lose(self, until: int) -> None:
         """Goes on at a later offset, and counts what the log lost before it was read."""

@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from redis import Redis
 from redis.exceptions import RedisError
 
+from streams.windows.position import offset_of
 from tests.e2e.monitor import Monitor, Process, eventually
 from tests.faults.generator import FAMILIES
 from tests.faults.log import Log, create_topics
@@ -143,7 +144,7 @@ class Site:
     def stored(self, place: Place) -> int:
         """The next offset by Redis: 0 for none, -1 for no Redis."""
         try:
-            return int(self.client.hget(self.key(place), "_next") or 0)  # type: ignore[arg-type]
+            return offset_of(int(self.client.hget(self.key(place), "_next") or 0))  # type: ignore[arg-type]
         except RedisError:
             return -1
 
