@@ -13,7 +13,7 @@ from streams.state.keys import PartitionId
 from streams.windows import time
 from streams.windows.packing import Versions, unpack_live, unpack_versions
 from streams.windows.pane import BLOCKS, Rows, decode
-from streams.windows.position import offset_of
+from streams.windows.position import NOWHERE, offset_of
 from streams.windows.series import Name, read_names
 from streams.windows.storage import HEAD, LIVE, MINUTE, SERIES, TOTALS
 
@@ -102,7 +102,7 @@ class Replica:
     names: Names
     columns: str  # what the stored layout must begin with
     problem: str = ""
-    position: int = -1  # where the hash stands; -1: there is none
+    position: int = NOWHERE  # of the hash
     folded_until: int = 0
     watermark: int = time.NEVER
     counts: Counter[str] = field(default_factory=Counter)
@@ -119,7 +119,7 @@ class Replica:
     @property
     def next(self) -> int:
         """The offset up to which records are counted; -1 where nothing is."""
-        return offset_of(self.position) if self.position >= 0 else -1
+        return -1 if self.position == NOWHERE else offset_of(self.position)
 
     async def refresh(self, source: StateSource) -> None:
         """Reads what changed. A checkpoint between two reads makes it start over; after three it is left for next time."""
@@ -146,7 +146,7 @@ class Replica:
             return
 
     def _reset(self) -> None:
-        self._move_to(-1)
+        self._move_to(NOWHERE)
         self.folded_until, self.live, self.problem = 0, None, ""
         self.panes, self.minutes, self._blocks, self._versions, self._rows = {}, {}, {}, {}, {}
         self.renamed += 1

@@ -8,7 +8,7 @@ from streams.reading.health import WorkerHealth
 from streams.reading.replica import Replica
 from streams.state.keys import PartitionId
 from streams.status import PartitionStatus, WorkerStatus
-from streams.windows.position import before
+from streams.windows.position import NOWHERE, before
 
 FRESH_MS = 5_000  # a checkpoint, a sign of life
 BEHIND_MS = 10_000  # event time that a partition with waiting records may be behind
@@ -85,11 +85,12 @@ class Workers:
 
 def _problems(status: PartitionStatus, replica: Replica | None, now_ms: int) -> Iterator[str]:
     """What keeps a partition's figures from being believed, by what one worker says; the most telling first."""
+    position = replica.position if replica else NOWHERE
     if status.problem:
         yield status.problem
     if status.next < 0:
         yield "its state is being read"
-    if status.stored is not None and (replica is None or before(replica.position, status.stored)):
+    if status.stored is not None and before(position, status.stored):
         yield LOST
     if status.age_seconds * 1000 > FRESH_MS:
         yield f"no checkpoint for {status.age_seconds:.0f} s"
@@ -97,5 +98,5 @@ def _problems(status: PartitionStatus, replica: Replica | None, now_ms: int) -> 
         yield "how far it is behind is not known yet"
     elif status.lag and (replica is None or now_ms - replica.watermark > BEHIND_MS):
         yield f"{status.lag} records behind"
-    if status.next > 0 and replica is None:
+    if status.next > 0 and position == NOWHERE:
         yield "nothing of it is stored yet"

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from streams.events.envelope import DEFAULT_ENVIRONMENT
-from streams.windows.time import PANE_MS
+from streams.windows.tables import HORIZON_MS
+from streams.windows.time import HOUR_MS, PANE_MS, floor_ms
 from streams.windows.uniques import hash64
 
 Array = np.ndarray
@@ -67,9 +68,13 @@ class Contacts:
         self._changed: set[int] = set()
 
     def measure(self, columns: Any, times: Array, late: Array, closed_until: int) -> tuple[Any, Array]:
-        """Each event becomes what it says about figures; a queueing that arrives late adds the wait of its outcome."""
+        """Each event becomes what it says about figures; a queueing that arrives late adds the wait of its outcome. What
+        comes later than a contact is remembered says nothing: its row would be there until the next start, and not after."""
         measured: list[tuple[Measured, int]] = []
+        forgotten = floor_ms(closed_until, HOUR_MS) - HORIZON_MS
         for event, at, is_late in zip(columns.events, times.tolist(), late.tolist(), strict=True):
+            if at < forgotten:
+                continue
             row, found = self._row(event, at), Measured(**_scope(event))
             paired = _STEPS[event.state](row, event, at, found, is_late)
             if not is_late:

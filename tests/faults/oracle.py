@@ -101,6 +101,8 @@ class Oracle:
     def _measure(self, event: Event, at: int, late: bool, closed: int) -> Iterable[tuple["Counted", int]]:
         """What there is to count of an event, and when."""
         if self.family == "contact":
+            if at < closed // HOUR_MS * HOUR_MS - 24 * HOUR_MS:  # too late to be remembered
+                return
             found, pair = self.contacts.step(event, at, late)
             if not late:
                 yield Counted(found, figures.contact(found)), at

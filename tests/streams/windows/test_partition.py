@@ -55,7 +55,7 @@ def story(family: str, seed: int, count: int) -> list[Raw]:
     records: list[Raw] = []
     for offset in range(count):
         now = START + offset * step
-        at = now - rng.choice([0, 0, 0, rng.randint(0, 60_000), rng.randint(0, 300_000)])
+        at = now - rng.choice([0, 0, 0, 0, rng.randint(0, 60_000), rng.randint(0, 300_000), rng.randint(0, 2 * DAY)])
         event: dict[str, object] = {
             "id": f"{rng.randint(0, count)}",
             "timestamp": at,
