@@ -19,7 +19,7 @@ from streams.runner import Runner
 from streams.state.errors import StoreUnavailable
 from streams.state.keys import PartitionId
 from tests.faults import fake_redis
-from tests.faults.oracle import hash64
+from tests.faults.remembered import hash64
 from tests.streams.fakes import FakeLog
 
 if TYPE_CHECKING:

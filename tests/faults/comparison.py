@@ -14,12 +14,11 @@ from tests.faults.site import KEY, LOOK_SECONDS, Place, Site
 SETTLE_SECONDS = 30.0
 ANSWERED_MS = 55 * MINUTE_MS
 MOST_TOLD = 8
-Refused = tuple[str, int, int]  # topic, partition and offset
 
 
 def differences(site: Site, from_ms: int, to_ms: int, published: range | None = None) -> list[str]:
     """Where anything says otherwise than the oracle; the stretch is for the API. `published`: so many records there may be."""
-    oracles, _ = count(site)
+    oracles = count(site)
     records = sum(oracle.counts["records"] for oracle in oracles.values())
     lost = published is not None and records not in published
     found = [f"{published} records were published, {records} are in the topics"] if lost else []
@@ -39,12 +38,12 @@ def _answered(from_ms: int, to_ms: int) -> Stretch:
     return low // MINUTE_MS * MINUTE_MS, min(high, now // PANE_MS * PANE_MS)
 
 
-def count(site: Site) -> tuple[dict[Place, Oracle], set[Refused]]:
-    """What each partition must hold by its log, and which records must be refused."""
+def count(site: Site) -> dict[Place, Oracle]:
+    """What each partition must hold by its log."""
     oracles = {place: Oracle(place[0], pseudonym) for place in site.places()}
     for place, oracle in oracles.items():
         oracle.apply(site.log.records(site.topic(place)))
-    return oracles, {(*site.topic(place), offset) for place, oracle in oracles.items() for offset, _ in oracle.refused}
+    return oracles
 
 
 def pseudonym(text: str) -> int:

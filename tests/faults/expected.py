@@ -7,8 +7,9 @@ from itertools import chain
 from typing import Any
 
 from tests.faults import observed, readings
+from tests.faults.figures import Series
 from tests.faults.model import NOW
-from tests.faults.oracle import MINUTE_MS, PANE_MS, Cells, Oracle, Series
+from tests.faults.oracle import MINUTE_MS, PANE_MS, Cells, Oracle
 from tests.faults.site import Place
 
 Stretch = tuple[int, int]  # from, to; epoch ms
@@ -74,7 +75,7 @@ class Expected:
         found: dict[Series, tuple[int, int | None]] = {}
         found |= dict.fromkeys((series for oracle in contacts for series in oracle.names.known), (0, None))
         for oracle in contacts:
-            for series, (n, since) in oracle.contacts.live(oracle.names).items():
+            for series, (n, since) in oracle.contacts.live(oracle.names.known).items():
                 before, first = found[series]
                 found[series] = before + n, since if first is None else min(first, since)
         return found

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 Event = dict[str, Any]
 Column = tuple[str, str, object]
+Series = tuple[str, str, str, str]
 Adds = list[tuple[Column, int]]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

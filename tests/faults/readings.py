@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from tests.faults import intervals
 from tests.faults.equal import Near
-from tests.faults.figures import DISTRIBUTIONS, bounds
-from tests.faults.oracle import Cells, Series
+from tests.faults.figures import DISTRIBUTIONS, Series, bounds
+from tests.faults.oracle import Cells
 
 Labels = tuple[str, ...]
 Said = dict[tuple[Any, ...], "Reading"]  # by (figure, statistic, *series, labels)

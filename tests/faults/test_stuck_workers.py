@@ -82,7 +82,7 @@ class Scene:
         """After a worker without a fault has caught up: every cell in Redis that is not the oracle's."""
         self.site.join()
         self.site.catch_up()
-        oracles, _ = comparison.count(self.site)
+        oracles = comparison.count(self.site)
         assert sum(oracle.counts["records"] for oracle in oracles.values()) == self.sent
         return [line for place, oracle in oracles.items() for line in comparison._in_redis(self.site, place, oracle)]
 
