@@ -4,7 +4,8 @@ table of how long everything took to recover. Fails when any of it does.
 Each seed has its own Kafka and Redis, and all faults in an order of its own, pairs in between. Settings from the environment:
 
 XMON_SIMULATOR_SEEDS=5000
-XMON_SCENARIOS_LONG=1             0: the scenarios in their short form
+XMON_SCENARIOS_LONG=1             0: no scenario in its long form
+XMON_SCENARIOS_SEEDS=20           of each scenario in its short form
 XMON_FAULTS_SEEDS=20              of real faults
 XMON_FAULTS_FIRST_SEED=1
 XMON_FAULTS_AT_ONCE=3
@@ -34,8 +35,6 @@ from pathlib import Path
 from tests.faults.faults import Recovery
 from tests.faults.long_form import CACHE, Outcome, number, run
 
-LONG_FORMS = {"REQUIRE_REAL": "1", "XMON_SIMULATOR_SEEDS": "5000", "XMON_SCENARIOS_LONG": "1"}
-
 
 def table(outcomes: Sequence[Outcome]) -> str:
     """Fault, how often, median and worst seconds until all was stored, and until all was shown."""
@@ -53,9 +52,22 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 
 def long_forms() -> bool:
-    """Whether simulator and scenarios pass."""
-    tests = [Path(__file__).with_name(name) for name in ("test_simulator.py", "test_real_scenarios.py")]
-    return subprocess.run([sys.executable, "-m", "pytest", *tests], env=LONG_FORMS | os.environ, check=False).returncode == 0
+    """Whether simulator, mutants and scenarios pass; each is tried, also after one that does not."""
+    simulated, seeds = os.environ.get("XMON_SIMULATOR_SEEDS", "5000"), os.environ.get("XMON_SCENARIOS_SEEDS", "20")
+    passed = [
+        _passes("test_simulator.py", SIMULATOR_SEEDS=simulated),
+        _passes("test_mutants.py"),
+        os.environ.get("XMON_SCENARIOS_LONG") == "0"
+        or _passes("test_real_scenarios.py", SCENARIOS_LONG="1", SCENARIOS_SEEDS="1"),
+        _passes("test_real_scenarios.py", "-n", str(number("AT_ONCE", 3)), SCENARIOS_LONG="0", SCENARIOS_SEEDS=seeds),
+    ]
+    return all(passed)
+
+
+def _passes(name: str, *options: str, **settings: str) -> bool:
+    command = [sys.executable, "-m", "pytest", *options, str(Path(__file__).with_name(name))]
+    named = {f"XMON_{setting}": value for setting, value in settings.items()}
+    return subprocess.run(command, env={**os.environ, "REQUIRE_REAL": "1", **named}, check=False).returncode == 0
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import Any, Self
 from zlib import crc32
 
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from tests.faults.generator import FAMILIES, Generator, Sent
 from tests.faults.oracle import MINUTE_MS
@@ -20,6 +20,7 @@ TICK_SECONDS = 0.02
 PATIENCE_SECONDS = 600.0
 SETTINGS = {
     "linger.ms": 20,
+    "topic.metadata.refresh.interval.ms": 1000,  # partitions are added
     "reconnect.backoff.max.ms": 1000,
     "queue.buffering.max.messages": 1_000_000,
     "log_level": 0,
@@ -122,10 +123,20 @@ class Publishing:
         ):  # all of a key, so that it stays in order
             self.transactions.put(**record)
         else:
-            self._producer.produce(**record, on_delivery=self._delivered)
+            self._produce(record)
         self.sent += 1
         if self.sent % 100 == 0:
             self._producer.poll(0)
+
+    def _produce(self, record: dict[str, Any]) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self._producer.produce(**record, on_delivery=self._delivered)
+            except KafkaException as error:  # it has not heard yet of a partition that was added
+                if error.args[0].code() != KafkaError._UNKNOWN_PARTITION or time.monotonic() > deadline:
+                    raise
+                self._producer.poll(TICK_SECONDS)
 
     def _delivered(self, error: KafkaError | None, _: object) -> None:
         if error:

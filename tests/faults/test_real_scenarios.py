@@ -1,6 +1,6 @@
 """The log itself changes under the workers, or is larger than usual: at the end every figure everywhere is the oracle's.
 
-The long form, more of everything, is a part of `make faults`: XMON_SCENARIOS_LONG=1.
+Two parts of `make faults`: the long form, more of everything (XMON_SCENARIOS_LONG=1), and more seeds (XMON_SCENARIOS_SEEDS=20).
 """
 
 import json
@@ -34,6 +34,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 LONG = os.environ.get("XMON_SCENARIOS_LONG") == "1"
 EVENTS = 60_000 if LONG else 3_000
 MINUTES = 30 if LONG else 12
+SEEDS = range(1, 1 + int(os.environ.get("XMON_SCENARIOS_SEEDS", "1")))
 Place = tuple[str, int]  # family, partition
 Earlier = Mapping[Place, Sequence[Raw | int]]  # what was counted and Kafka has no more; a number: the log was lost up to there
 Compare = Callable[..., list[str]]
@@ -47,20 +48,34 @@ class Scenario(Site):
         self.published = 0
         self.admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap, "log_level": 0})
 
-    def tell(self, families: Sequence[str] = FAMILIES, seed: int = 1) -> None:
-        events, self.start_ms, self.until_ms = story(seed, EVENTS, families, MINUTES)
+    def tell(self) -> None:
+        events, self.start_ms, self.until_ms = story(self.rng.randrange(1 << 20), EVENTS, minutes=MINUTES)
         self._events = list(events)
 
     def publish(self, share: float, but: Callable[[Sent], bool] = lambda _: False) -> None:
         """So much of the story, at once, without events that are left out."""
-        count = round(share * EVENTS)
-        part, self._events = [event for event in self._events[:count] if not but(event)], self._events[count:]
-        self.put(part)
+        self.put(self._part(share, but))
 
     def put(self, events: Sequence[Sent]) -> None:
-        """At once. Nothing cuts the way meanwhile, so it need not be safe to repeat: that takes a producer half a second."""
-        with Publishing(self, iter(events), len(events), 1, idempotent=False):
-            self.published += len(events)
+        """At once."""
+        with self._putting(events, seconds=1):
+            pass
+
+    @contextmanager
+    def publishing(self, share: float, seconds: float) -> Iterator[None]:
+        """So much of the story in so many seconds, while something else is done; what is left then comes at once."""
+        with self._putting(self._part(share), seconds):
+            yield
+
+    def _part(self, share: float, but: Callable[[Sent], bool] = lambda _: False) -> list[Sent]:
+        count = round(share * EVENTS)
+        part, self._events = [event for event in self._events[:count] if not but(event)], self._events[count:]
+        return part
+
+    def _putting(self, events: Sequence[Sent], seconds: float) -> Publishing:
+        """Nothing cuts the way meanwhile, so it need not be safe to repeat: that takes a producer half a second."""
+        self.published += len(events)
+        return Publishing(self, iter(events), len(events), seconds, idempotent=False)
 
     def _worker(self, name: object = None) -> Process:
         worker = super()._worker(name)
@@ -109,16 +124,16 @@ class Scenario(Site):
         return found
 
 
-@pytest.fixture
+@pytest.fixture(params=SEEDS)
 def opened(
-    kafka: KafkaServer, redis_server: RedisServer, tmp_path: Path, topic_prefix: str
+    request: pytest.FixtureRequest, kafka: KafkaServer, redis_server: RedisServer, tmp_path: Path, topic_prefix: str
 ) -> Iterator[Callable[..., Scenario]]:
     """Topics with so many partitions; processes end with the test."""
     with closing(Monitor(tmp_path, kafka, redis_server, topic_prefix.rstrip("."))) as monitor:
 
         def open_(partitions: int | Mapping[str, int] = 3, **settings: object) -> Scenario:
             monitor.settings |= {"XMON_KAFKA_SESSION_TIMEOUT_SECONDS": 6, **settings}
-            return Scenario(monitor, kafka, redis_server, random.Random(1), partitions)
+            return Scenario(monitor, kafka, redis_server, random.Random(request.param), partitions)
 
         yield open_
 
@@ -258,10 +273,11 @@ def test_partitions_added_while_events_come_are_counted(
     site.start(workers=2)
     site.tell()
     site.publish(0.4)
-    for family in ("page-load", "contact"):
-        site.add_partitions(family, 5)
-    began = time.monotonic()
-    site.publish(0.3)
+    with site.publishing(0.3, seconds=3):
+        for family in ("page-load", "contact"):
+            time.sleep(site.rng.uniform(0, 1))
+            site.add_partitions(family, 5)
+        began = time.monotonic()
     site.catch_up()
     with capsys.disabled():
         sys.stdout.write(f"  added partitions were read after {time.monotonic() - began:.1f} s\n")
@@ -300,7 +316,8 @@ class WithRest(Oracle):
 
 @pytest.mark.parametrize("pages", [1000 if LONG else 150])
 def test_thousands_of_pages_and_more_than_are_kept(pages: int, opened: Callable[..., Scenario], compare: Compare) -> None:
-    """Five apps have as many pages as are kept, and one has a third more: those are counted as dropped, and in the total."""
+    """Five apps have as many pages as are kept, and one has a third more: those are counted as dropped, and in the total. A
+    worker that was killed on the way drops the same ones."""
     site = opened(1, XMON_MAX_VALUES=pages, XMON_SHOWN_VALUES=10_000)
     site.start(workers=1)
     site.tell()
@@ -309,7 +326,11 @@ def test_thousands_of_pages_and_more_than_are_kept(pages: int, opened: Callable[
     names += site.rng.choices(names, k=len(names))
     site.rng.shuffle(names)
     step = (site.until_ms - site.start_ms) // (2 * len(names))
-    site.put([view(number, *name, site.start_ms + number * step) for number, name in enumerate(names)])
+    views = [view(number, *name, site.start_ms + number * step) for number, name in enumerate(names)]
+    site.put(views[: len(views) // 2])
+    site.workers.pop().kill9()
+    site.put(views[len(views) // 2 :])
+    site.join()
     site.catch_up()
     same(compare(site, {}, lambda *of: WithRest(*of, max_values=pages)))
     assert site.serve.scrape().sum("xmon_dropped_values_total") > pages // 3
