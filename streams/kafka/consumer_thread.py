@@ -4,10 +4,8 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
-from aiokafka.consumer.fetcher import PartitionRecords
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
@@ -17,6 +15,7 @@ from mode.threads import MethodQueue, QueuedMethod
 
 from streams.kafka.batch import Batch
 from streams.kafka.chain import Chain
+from streams.kafka.fetched import many_at_a_time
 from streams.kafka.pause import pause_between_questions
 from streams.state.keys import PartitionId
 
@@ -26,14 +25,7 @@ FETCH_SECONDS = 1.0
 COMMIT_SECONDS = 5.0
 
 
-def _as_it_is(_records: PartitionRecords, _tp: TopicPartition, record: Any) -> Any:
-    return record
-
-
-if version("aiokafka").startswith("0.14."):
-    # What the log's parser gives has offset, timestamp, key and value already. A `ConsumerRecord` made of it, a frozen
-    # dataclass of eleven fields, costs 0.5 µs, a tenth of all that is spent on an event.
-    PartitionRecords._consumer_record = _as_it_is  # noqa: SLF001
+many_at_a_time()
 
 
 class Calls(MethodQueue):

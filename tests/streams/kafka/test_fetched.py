@@ -1,0 +1,103 @@
+"""Records taken many at a time are those that aiokafka would give one by one."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+from aiokafka.consumer.fetcher import READ_COMMITTED
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import TopicPartition
+from google_crc32c import value as crc32c
+
+from streams.kafka.fetched import CHECKED, CHECKSUM, Records, Runs
+
+TP = TopicPartition("a", 0)
+[OneByOne] = Records.__bases__  # by its name in aiokafka it may have been replaced
+ATTRIBUTES, TRANSACTIONAL, CONTROL = slice(21, 23), 0x10, 0x20
+ABORT = bytes(4)  # version 0, type 0
+Aborted = list[tuple[int, int]]  # producer, and where its transaction begins
+
+
+def batch(first: int, offsets: list[int], producer: int = -1, attributes: int = 0, key: bytes = b"key") -> bytes:
+    """As a broker keeps it; `offsets` are relative."""
+    builder = DefaultRecordBatchBuilder(2, 0, 0, producer, 0, 0, 1 << 20)
+    for offset in offsets:
+        assert builder.append(offset, 1_700_000_000_000 + offset, key, b"value %d" % (first + offset), [])
+    built = bytearray(builder.build())
+    built[:8] = first.to_bytes(8)
+    built[ATTRIBUTES] = attributes.to_bytes(2)
+    return checked(built)
+
+
+def checked(built: bytearray) -> bytes:
+    built[CHECKSUM:CHECKED] = crc32c(bytes(built[CHECKED:])).to_bytes(4)
+    return bytes(built)
+
+
+def log(rng: random.Random) -> tuple[bytes, Aborted]:
+    """Batches of all sizes, some of transactions of which some are aborted, with holes where compaction was."""
+    content, aborted, at = b"", Aborted(), 0
+    for _ in range(rng.randint(1, 12)):
+        width = rng.choice([1, 2, 30])
+        kept = sorted(rng.sample(range(width), rng.randint(1, width)))
+        producer = rng.choice([-1, 7, 8])
+        content += batch(at, kept, producer, TRANSACTIONAL if producer > 0 else 0)
+        start, at = at, at + kept[-1] + 1 + rng.randint(0, 2)
+        if producer > 0 and rng.random() < 0.5:
+            aborted.append((producer, start))
+            content += batch(at, [0], producer, TRANSACTIONAL | CONTROL, ABORT)
+            at += 1
+    return content, aborted
+
+
+def one_by_one(content: bytes, aborted: Aborted, start: int) -> tuple[list[int], int]:
+    """(offsets, where the next fetch begins)."""
+    records = OneByOne(TP, MemoryRecords(content), list(aborted), start, None, None, True, READ_COMMITTED)
+    return [record.offset for record in records], records.next_fetch_offset
+
+
+def at_once(content: bytes, aborted: Aborted, start: int) -> Records:
+    return Records(TP, Runs(content), list(aborted), start, None, None, True, READ_COMMITTED)
+
+
+def taken(records: Records, sizes: Iterator[int]) -> Iterator[tuple[list[int], int]]:
+    """(offsets, where the next fetch begins), part by part."""
+    more = True
+    while more:
+        most = next(sizes)
+        part, more = records.take(most)
+        assert len(part) == most or (len(part) < most and not more)
+        yield [record.offset for record in part], records.next_fetch_offset
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_records_are_the_same_however_many_are_taken(seed: int) -> None:
+    """From any offset on, in parts of any size; and after each part the next fetch would begin right behind it."""
+    rng = random.Random(seed)
+    content, aborted = log(rng)
+    start = rng.choice([0, rng.randint(0, 40)])
+    wanted, end = one_by_one(content, aborted, start)
+    sizes = iter(lambda: rng.choice([1, 2, 7, 1000]), None)
+    parts = list(taken(at_once(content, aborted, start), sizes))
+    assert [offset for offsets, _ in parts for offset in offsets] == wanted
+    assert all(then == offsets[-1] + 1 for offsets, then in parts[:-1])
+    assert parts[-1][1] == end
+
+
+def test_a_batch_that_was_damaged_is_refused() -> None:
+    """One bit is enough."""
+    sound, broken = batch(0, [0, 1]), bytearray(batch(2, [0, 1]))
+    broken[-1] ^= 1
+    with pytest.raises(CorruptRecordException):
+        at_once(sound + bytes(broken), [], 0).take(1000)
+    records, more = at_once(sound + bytes(broken), [], 0).take(2)
+    assert ([record.offset for record in records], more) == ([0, 1], True)
+
+
+def test_a_record_is_the_parsers_own() -> None:
+    """Offset, time, key and value as they stand in the log; no copy is made of them."""
+    (record, *_), _ = at_once(batch(5, [0, 3]), [], 0).take(10)
+    assert (record.offset, record.timestamp, record.key, record.value) == (5, 1_700_000_000_000, b"key", b"value 5")
+    assert type(record).__name__ == "DefaultRecord"
