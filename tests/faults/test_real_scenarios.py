@@ -18,7 +18,6 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from streams.windows.position import offset_of
 from tests.e2e.monitor import Monitor, Process, eventually
 from tests.faults import comparison, eager, figures
 from tests.faults.generator import FAMILIES, Sent
@@ -82,10 +81,6 @@ class Scenario(Site):
         if not LONG:
             worker.program = (sys.executable, str(eager.__file__))
         return worker
-
-    def stored(self, place: Place) -> int:
-        position = super().stored(place)
-        return position if position < 0 else offset_of(position)
 
     def places_of(self, *families: str) -> list[Place]:
         return [place for place in self.places() if place[0] in families]
