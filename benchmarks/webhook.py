@@ -2,11 +2,10 @@
 
 import json
 import random
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +13,7 @@ from confluent_kafka import Producer
 
 from benchmarks.events import QUIET
 from tests.e2e.monitor import Monitor, eventually
-from tests.services.service import HOST
+from tests.services.http import listening
 
 RULES = """
 rules:
@@ -82,10 +81,5 @@ def _delay(producer: Producer, topic: str, app: str) -> float:
 @contextmanager
 def _receiver() -> Iterator[str]:
     Receiver.heard.clear()
-    server = ThreadingHTTPServer((HOST, 0), Receiver)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://{HOST}:{server.server_port}/"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with listening(Receiver) as url:
+        yield f"{url}/"

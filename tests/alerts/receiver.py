@@ -1,11 +1,12 @@
 """An HTTP server that takes notifications and answers as it is told."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.services.http import listening
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,6 @@ def receiving() -> Iterator[Receiver]:
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hook?key=secret")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with listening(Handler) as url:
+        receiver = Receiver(f"{url}/hook?key=secret")
         yield receiver
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -1,12 +1,11 @@
 """What the watcher of `/metrics` notices, and that it notices when it watches nothing."""
 
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +14,7 @@ import pytest
 from tests.e2e.monitor import Process
 from tests.faults import watcher
 from tests.faults.watcher import Watched, Watcher
+from tests.services.http import listening
 
 FIGURES = 'xmon_records_total{topic="t"} 1\n'
 
@@ -48,13 +48,8 @@ def answering(text: str) -> Iterator[str]:
 
         def log_message(self, *_: object) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with listening(Handler) as url:
+        yield url
 
 
 def watched(serve: Serve, until: Callable[[Watcher], bool] = lambda _: False, seconds: float = 0.3) -> Watcher:
