@@ -17,11 +17,11 @@ from benchmarks.markdown import Target, markdown
 from benchmarks.pauses import recorded
 from monitor.memory import settle
 from monitor.pseudonyms import keyed
+from streams.applying import AT_ONCE
 from streams.events.decode import Decoder
 from streams.metrics.columns import Columns
 from streams.metrics.page_load import METRICS
 from streams.metrics.stored import Layout
-from streams.runner import AT_ONCE
 from streams.windows.pane import Pane
 from streams.windows.partition import Partition
 from streams.windows.series import SeriesIndex

@@ -6,11 +6,11 @@ the same way: drop the memory, read the hash, seek to its `_next`.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from streams.events.decode import MAX_DETAIL, Record, Refusal
-from streams.kafka.batch import Batch, DeadLetter, Log
+from streams.applying import Applying
+from streams.kafka.batch import Batch, Log
 from streams.kafka.exit_codes import StateRefused
 from streams.metrics.catalogue import FamilyMetrics
 from streams.metrics.columns import Pseudonym
@@ -23,7 +23,6 @@ from streams.windows.storage import Checkpoint, LayoutError, Ledger
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 2_000  # records applied without a pause: a call of numpy has a fixed price, a processor's cache a size
 HINT = (
     "Hint: put back the settings or the version it was written with, or count anew from the start of the log under "
     "another XMON_REDIS_PREFIX and XMON_GROUP_ID."
@@ -59,11 +58,8 @@ class Runner:
         self._family, self._log, self._settings, self._clock = family, kafka, settings, clock
         self._lock = asyncio.Lock()
         self._ledger: Ledger | None = None  # None: the hash must be read first
-        self._pending: list[Record] = []
-        self._letters: list[DeadLetter] = []
-        self._unusable: dict[int, str] = {}
+        self._applying = Applying(partition)
         self._stands_still = ""  # why nothing more is applied before a restart
-        self._careful_until = 0  # below this offset records are applied one by one, to find the one that cannot be
         self._checkpointed = self._not_before = clock()  # that all is written; the next write
         self._seconds, self._bytes = 0.0, 0
         self._written: int | None = None  # the position of the hash when it was last read or written
@@ -85,8 +81,8 @@ class Runner:
                 return
             if batch.start != self._expected(ledger) and not await self._continues(ledger, batch.start):
                 return
-            self._pending += batch.records
-            if len(self._pending) >= AT_ONCE and not await self._apply(ledger, AT_ONCE):
+            self._applying.pending += batch.records
+            if not await self._apply(ledger, only_full=True):
                 return
             if self._due():
                 await self._checkpoint(ledger)
@@ -110,39 +106,18 @@ class Runner:
                     await self._start_again()
 
     def _expected(self, ledger: Ledger) -> int:
-        return self._pending[-1].offset + 1 if self._pending else ledger.partition.next
+        pending = self._applying.pending
+        return pending[-1].offset + 1 if pending else ledger.partition.next
 
     def _due(self) -> bool:
         return self._clock() >= self._not_before
 
-    async def _apply(self, ledger: Ledger, least: int = 1) -> bool:
-        """Applies what is pending while there are `least` records; False when it had to start again from the hash."""
-        while len(self._pending) >= least:
-            size = AT_ONCE if ledger.partition.next >= self._careful_until else 1
-            now, self._pending = self._pending[:size], self._pending[size:]
-            try:
-                self._letters += map(self._letter, ledger.partition.apply(now, self._unusable))
-            except MemoryError:  # no record's fault: the worker ends, and another counts all of them
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever else it is, it must not stop the stream
-                await self._avoid(now, error)
-                return False
-            await asyncio.sleep(0)
-        return True
-
-    async def _avoid(self, records: Sequence[Record], error: Exception) -> None:
-        """A mistake of ours must not stop the stream: the record that meets it is found, and becomes a dead letter."""
-        where = f"{self.partition} offset {records[0].offset}"
-        if len(records) == 1:
-            log.error("%s cannot be applied and becomes a dead letter", where, exc_info=error)
-            self._unusable[records[0].offset] = f"could not be applied: {error!r}"[:MAX_DETAIL]
-        else:
-            log.error("%s to %d: one of them cannot be applied: %r", where, records[-1].offset, error)
-        self._careful_until = records[-1].offset + 1
+    async def _apply(self, ledger: Ledger, *, only_full: bool = False) -> bool:
+        """False when it had to start again from the hash."""
+        if await self._applying.apply(ledger.partition, only_full=only_full):
+            return True
         await self._start_again()
-
-    def _letter(self, refusal: Refusal) -> DeadLetter:
-        return DeadLetter(self.partition, refusal.record, refusal.reason, refusal.detail)
+        return False
 
     async def _continues(self, ledger: Ledger, start: int) -> bool:
         """A batch that does not follow: seek back, unless the log has lost what is missing."""
@@ -171,8 +146,8 @@ class Runner:
         if not await self._same_log(ledger):  # asked after all that is in memory was read, so all of it is of that log
             await self._start_again()
             return
-        await self._log.dead_letters(self._letters)
-        self._letters = []  # not before: who is cancelled on the way leaves them to the next checkpoint
+        await self._log.dead_letters(self._applying.letters)
+        self._applying.letters = []  # not before: who is cancelled on the way leaves them to the next checkpoint
         taken, began = await self._pack(ledger), self._clock()
         stored = await self._store.checkpoint(taken.expected, taken.fields)
         if self._store.closed:
@@ -206,9 +181,10 @@ class Runner:
 
     async def _restore(self) -> Ledger | None:
         """The state that is stored, or that of an empty partition at the start of its log; and seeks to where it stands."""
-        self._pending, self._letters = [], []
-        if self._stands_still:  # the store has something else now: nothing that was found out about the old log holds
-            self._stands_still, self._unusable, self._careful_until = "", {}, 0
+        self._applying.drop()
+        if self._stands_still:  # the store has something else now
+            self._stands_still = ""
+            self._applying.forget()
         fields = await self._store.load()
         if fields is None:
             return None

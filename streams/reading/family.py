@@ -7,7 +7,8 @@ import numpy as np
 from streams.metrics.catalogue import FamilyMetrics
 from streams.metrics.stored import Layout
 from streams.reading.axis import Axis
-from streams.reading.replica import NOBODY, Names, Replica
+from streams.reading.names import NOBODY, Names
+from streams.reading.replica import Replica
 from streams.reading.snapshot import FamilyState, Partial
 from streams.windows.storage import columns_of
 

@@ -18,7 +18,7 @@ import pytest
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import NoScriptError
 
-from streams import runner
+from streams import applying
 from streams.events.decode import Decoder, Record
 from streams.metrics.catalogue import Catalogue
 from streams.metrics.registry import catalogue
@@ -192,7 +192,7 @@ class World:
     async def run(self) -> list[str]:
         """What is different from the oracle, on the way or at the end; empty where all is well."""
         loop, others = asyncio.get_running_loop(), asyncio.all_tasks()
-        runner.AT_ONCE = self.at_once
+        applying.AT_ONCE = self.at_once
         loop.time = self.clock  # type: ignore[method-assign] - whatever waits for a time waits for this world's
         self.onlookers, self.operators = [Onlooker(self)], list[Operator]()
         self.workers = [Worker(self, 0)]
@@ -486,7 +486,7 @@ class World:
 def hurry(patch: pytest.MonkeyPatch) -> None:
     """Leaves out waits between attempts, and makes the decoder of a family once, not with every restart."""
     patch.setattr("streams.pauses.FIRST_SECONDS", 0)
-    patch.setattr("streams.runner.AT_ONCE", runner.AT_ONCE)  # each world has its own
+    patch.setattr("streams.applying.AT_ONCE", applying.AT_ONCE)  # each world has its own
     names = {family.name: family.event for family in catalogue().families}
     made = cache(lambda name, max_bytes: Decoder(names[name], max_bytes))
     patch.setattr("streams.windows.partition.Decoder", lambda family, max_bytes: made(family.name, max_bytes))
