@@ -69,24 +69,24 @@ class FamilyReader:
 
     def _choose(self, totals: Array, most: int) -> Array:
         """bool[names]: the largest values of each dimension; a value once shown stays until no partition knows it."""
-        shown = np.array([name is not NOBODY for name in self._names], dtype=bool)
+        shown = np.array([name.dimension == "all" for name in self._names], dtype=bool)
         groups: dict[tuple[str, str, str], list[int]] = {}
         for row, name in enumerate(self._names):
-            if name is not NOBODY and name.dimension != "all":
+            if name is not NOBODY and not shown[row]:
                 groups.setdefault(name[:3], []).append(row)
+        self._shown = {group: self._choose_in(group, rows, totals, most) for group, rows in groups.items()}
         for group, rows in groups.items():
-            if len(rows) > most:
-                self._choose_in(group, rows, totals, most, shown)
+            shown[[row for row in rows if self._names[row].value in self._shown[group]]] = True
         return shown
 
-    def _choose_in(self, group: tuple[str, str, str], rows: list[int], totals: Array, most: int, shown: Array) -> None:
-        chosen = self._shown[group] = self._shown.get(group, set()) & {self._names[row].value for row in rows}
-        for row in sorted(rows, key=lambda row: (-int(totals[row, self._size].sum()), row)):
-            if len(chosen) >= most:
-                break
-            chosen.add(self._names[row].value)
-        for row in rows:
-            shown[row] = self._names[row].value in chosen
+    def _choose_in(self, group: tuple[str, str, str], rows: list[int], totals: Array, most: int) -> set[str]:
+        values = {self._names[row].value for row in rows}
+        if len(values) <= most:
+            return values
+        chosen = self._shown.get(group, set()) & values
+        others = [row for row in rows if self._names[row].value not in chosen]
+        others.sort(key=lambda row: (-int(totals[row, self._size].sum()), row))
+        return chosen | {self._names[row].value for row in others[: most - len(chosen)]}
 
 
 def _waiting(replicas: list[Replica], size: int) -> tuple[Array, Array]:

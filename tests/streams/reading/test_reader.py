@@ -77,12 +77,13 @@ async def test_what_is_not_shown_is_all_less_what_is() -> None:
     assert counted == {"/": 5, "/cart": 3, "__other__": 3}
 
 
-async def test_a_value_once_shown_stays() -> None:
-    """A counter would step back if a larger value took its place."""
+@pytest.mark.parametrize("other", [0, 1])
+async def test_a_value_once_shown_stays(other: int) -> None:
+    """A counter would step back if a larger value took its place, whether or not there were others from the beginning."""
     world = World(PAGES, shown=1)
-    world.write(PAGES, *[{"page": "/old"}] * 2, {"page": "/new"})
+    world.write(PAGES, *[{"page": "/old"}] * 2, *[{"page": "/new"}] * other)
     await world.at(1000)
-    world.write(PAGES, *[{"page": "/new"}] * 10)
+    world.write(PAGES, *[{"page": "/new"}] * (11 - other))
     counted = by(await world.at(2000), "page_views", "page", statistic="count")
     assert counted == {"/old": 2, "__other__": 11}
 
