@@ -66,11 +66,14 @@ async def _publish(kafka: "KafkaSettings", file: str, family: str | None, max_by
 
     from streams.kafka.publish import Publisher
 
-    count = 0
+    count, families = 0, set[str]()
     with _opened(file) as (stream, size), Progress(disable=quiet or not sys.stderr.isatty(), transient=True) as bar:
         task = bar.add_task("publishing", total=size)
         async with Publisher(kafka) as publisher:
             for line in _events(stream, common.families(), family, max_bytes):
+                if line.family.name not in families:
+                    await publisher.require(line.family)
+                    families.add(line.family.name)
                 await publisher.send(line.family, line.event)
                 bar.advance(task, line.size)
                 count += 1

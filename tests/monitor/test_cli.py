@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import typer.main
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from monitor import cli
 from monitor.embedded import Embedded, embedded
@@ -154,8 +154,16 @@ def test_send_refuses_what_would_be_refused(both: Embedded, line: str, words: st
     failed(xmon("send", "-", given=line, kafka_bootstrap_servers=both.kafka_bootstrap_servers), 2, words)
 
 
+def test_send_without_a_topic_says_so_at_once(both: Embedded) -> None:
+    """A producer would wait for it most of a minute."""
+    line, began = json.dumps({"family": "app-crash", "app": "shop", "error": "E"}), time.monotonic()
+    failed(xmon("send", "-", given=line, kafka_bootstrap_servers=both.kafka_bootstrap_servers), 3, "xmon topics create")
+    assert time.monotonic() - began < 20
+
+
 def test_send_publishes_with_the_familys_key(both: Embedded, tmp_path: Path) -> None:
     """Lines of several families reach their topics, keyed as the model says."""
+    create_topics(both.kafka_bootstrap_servers, "page-load", "link-error", "contact")
     link = {"family": "link-error", "app": "shop", "target": "https://shop.example/orders/77?x=1", "status": 404}
     contact = {"family": "contact", "app": "shop", "contact": "c1", "state": "queued"}
     file = tmp_path / "events.jsonl"
@@ -164,6 +172,13 @@ def test_send_publishes_with_the_familys_key(both: Embedded, tmp_path: Path) -> 
     assert json.loads(answer.stdout) == {"sent": 3}, answer.stderr
     keys = {topic: read_keys(both.kafka_bootstrap_servers, topic) for topic in ("page-load", "link-error", "contact")}
     assert keys == {"page-load": [b"s1"], "link-error": [b"shop.example/orders/:id"], "contact": [b"c1"]}
+
+
+def create_topics(servers: str, *families: str) -> None:
+    """The embedded broker makes those that a producer asks for."""
+    producer = Producer({"bootstrap.servers": servers})
+    for family in families:
+        producer.list_topics(f"experience.{family}", 20)
 
 
 def read_keys(servers: str, family: str) -> list[bytes | None]:
