@@ -1,9 +1,11 @@
 """What was counted in one stretch of time: three arrays with a row a series. Everything in them merges by adding or by maximum.
 
-`cells` (int64) hold counters, histograms and sums, `buckets` (uint32) the sketches, `registers` (uint8) the uniques.
+`cells` (int64) hold counters, histograms and sums, `buckets` (uint16 while that is enough, then uint32) the sketches,
+`registers` (uint8) the uniques.
 """
 
 import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +15,7 @@ Array = np.ndarray
 BLOCKS = 32  # fields a pane is stored in; a series lies in the block of its number modulo this
 _FEW_ROWS = 8
 _HEADER = struct.Struct("<4I")
+_MOST_NARROW = np.iinfo(np.uint16).max
 _DENSE = 8  # below this many cells an addition, going through all cells is cheaper than jumping to some
 
 
@@ -93,7 +96,8 @@ class Pane:
         self._row_of = np.zeros(1, dtype=np.int64)  # series → row; the last entry stays 0, so that series -1 finds row 0
         self.used = 1
         self.cells = np.zeros((rows, self._widths.cells), dtype=np.int64)
-        self.buckets = np.zeros((rows, self._widths.buckets), dtype=np.uint32)
+        self.buckets = np.zeros((rows, self._widths.buckets), dtype=np.uint16)
+        self._most = 0  # that a bucket may hold
         self.registers = np.zeros((rows, self._widths.registers), dtype=np.uint8)
 
     def add(self, codes: Array, added: Added) -> None:
@@ -105,6 +109,7 @@ class Pane:
         events, column, amount = added.sums
         np.add.at(self.cells.reshape(-1), _places(starts, events, column), np.repeat(amount, rows.shape[1]))
         events, column = added.buckets
+        self._widen(events.size)
         _count(self.buckets, _places(rows * self._widths.buckets, events, column))
         events, column, rank = added.registers
         at = _places(rows * self._widths.registers, events, column)
@@ -117,6 +122,7 @@ class Pane:
 
     def _take(self, rows: Rows) -> None:
         at = self._rows(rows.series)
+        self._widen(int(rows.buckets[1].max(initial=0)))
         _place(np.add, self.cells, at, rows.cells)
         _place(np.add, self.buckets, at, rows.buckets)
         _place(np.maximum, self.registers, at, rows.registers)
@@ -142,12 +148,18 @@ class Pane:
                 for array in (self.cells, self.buckets, self.registers)
             )
 
+    def _widen(self, more: int) -> None:
+        """Makes room for so many more in any bucket. Sketches are most of a pane, and few panes need more than two bytes."""
+        self._most += more
+        if self._most > _MOST_NARROW and self.buckets.dtype == np.uint16:
+            self.buckets = self.buckets.astype(np.uint32)
+
     def rest(self) -> None:
         """Keeps what is stored of the pane in place of its arrays."""
         blocks = np.unique(np.flatnonzero(self._row_of) % BLOCKS).tolist()
         for block in blocks:
             self._take_resting(block)
-        self._resting |= {block: self.encoded(block) for block in blocks}
+        self._resting |= dict(self.encoded(blocks))
         self._begin(0)
 
     def wake(self) -> None:
@@ -171,14 +183,14 @@ class Pane:
 
     def _rows_of(self, series: Array) -> Rows:
         at = self._row_of[series]
-        return Rows(series, _sparse(self.cells[at]), _sparse(self.buckets[at]), _sparse(self.registers[at]))
+        return Rows(series, *(_sparse(array.take(at, axis=0)) for array in (self.cells, self.buckets, self.registers)))
 
-    def encoded(self, block: int) -> bytes:
-        """What is to be stored of a block, of a pane that rests or is awake."""
-        if block in self._resting:
-            return self._resting[block]
+    def encoded(self, blocks: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        """What is to be stored of these blocks, of a pane that rests or is awake. Nothing may be added meanwhile."""
         series = np.flatnonzero(self._row_of)
-        return self._rows_of(series[series % BLOCKS == block]).encode()
+        block_of = series % BLOCKS
+        for block in blocks:
+            yield block, self._resting.get(block) or self._rows_of(series[block_of == block]).encode()
 
     def put(self, block: int, stored: bytes) -> None:
         """Sets a block of a pane that has nothing of it; it rests."""
@@ -195,7 +207,7 @@ class Pane:
 
 def _sparse(array: Array) -> tuple[Array, Array]:
     flat = array.reshape(-1)
-    index = np.flatnonzero(flat)
+    (index,) = (flat != 0).nonzero()  # of truth values they are found several times faster than of numbers
     return index, flat[index]
 
 

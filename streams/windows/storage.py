@@ -122,9 +122,9 @@ class Ledger:
                 pane.rest()
             else:
                 pane.wake()
-            for block in np.flatnonzero(pane.changed).tolist():
+            for block, content in pane.encoded(np.flatnonzero(pane.changed).tolist()):
                 name = b"l:%d" % block if start == TOTALS else b"p:%d:%d" % (start, block)
-                yield self._written(name, start, block), pane.encoded(block)
+                yield self._written(name, start, block), content
             pane.changed[:] = False
         for start, content in state.minutes.items():
             if self._needed(start, MINUTE):

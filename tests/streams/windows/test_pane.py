@@ -25,7 +25,7 @@ def added(*events: tuple[int, int, int]) -> tuple[np.ndarray, Added]:
 
 def content(pane: Pane, rests: bool = False) -> dict[int, bytes]:
     pane.rest() if rests else pane.wake()
-    return {block: pane.encoded(block) for block in np.unique(pane.series() % BLOCKS).tolist()}
+    return dict(pane.encoded(np.unique(pane.series() % BLOCKS).tolist()))
 
 
 events = st.lists(st.tuples(st.integers(0, 70), st.integers(0, 60), st.integers(1, 50)), min_size=1, max_size=8)
@@ -106,6 +106,21 @@ def test_what_was_stored_is_put_to_rest() -> None:
     assert content(other, rests=True) == content(pane)
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize("rests", [False, True])
+def test_a_bucket_holds_more_than_fit_in_two_bytes(parts: int, rests: bool) -> None:
+    """Whether they come as events or from other panes."""
+    pane, each = Pane(WIDTHS), 70_000 // parts
+    for _ in range(parts):
+        other = Pane(WIDTHS)
+        other.add(*added(*[(4, 1, 1)] * each))
+        pane.merge(other)
+        if rests:
+            pane.rest()
+    ((_, stored),) = pane.encoded([4])
+    assert decode(stored).buckets[1].tolist() == [70_000]
+
+
 @pytest.mark.parametrize("rests", [False, True])
 def test_series_that_were_given_back_are_gone(rests: bool) -> None:
     """Their numbers will be given to others."""
@@ -115,4 +130,5 @@ def test_series_that_were_given_back_are_gone(rests: bool) -> None:
         pane.rest()
     pane.clear(np.array([4, 99]))
     assert pane.series().tolist() == [36]
-    assert decode(pane.encoded(4)).series.tolist() == [36]
+    ((_, stored),) = pane.encoded([4])
+    assert decode(stored).series.tolist() == [36]
