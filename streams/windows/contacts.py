@@ -19,7 +19,7 @@ from streams.windows.uniques import hash64
 Array = np.ndarray
 Event = Any  # a contact event with its fields as attributes
 Scope = dict[str, Any]
-BLOCKS = 64
+BLOCKS = 4096  # a day's contacts of a partition: few enough in one that who is touched does not take many others along
 SCOPE = ("app", "environment", "channel", "queue", "topic", "team", "segment", "country")
 
 
@@ -66,6 +66,7 @@ class Contacts:
     def __init__(self) -> None:
         self._blocks: list[dict[int, Row]] = [{} for _ in range(BLOCKS)]
         self._changed: set[int] = set()
+        self._waiting: dict[int, tuple[Measured, int]] = {}  # queued and without an outcome: whom it is about, since when
 
     def measure(self, columns: Any, times: Array, late: Array, closed_until: int) -> tuple[Any, Array]:
         """Each event becomes what it says about figures; a queueing that arrives late adds the wait of its outcome. What
@@ -75,8 +76,10 @@ class Contacts:
         for event, at, is_late in zip(columns.events, times.tolist(), late.tolist(), strict=True):
             if at < forgotten:
                 continue
-            row, found = self._row(event, at), Measured(**_scope(event))
+            name = hash64(f"{event.app}\n{event.environment or DEFAULT_ENVIRONMENT}\n{event.contact}")
+            row, found = self._row(name, at), Measured(**_scope(event))
             paired = _STEPS[event.state](row, event, at, found, is_late)
+            self._note(name, row)
             if not is_late:
                 _once(row, event, found)
                 measured.append((found, at))
@@ -84,8 +87,7 @@ class Contacts:
                 measured.append(paired)
         return columns.replaced([found for found, _ in measured]), np.array([at for _, at in measured], dtype=np.int64)
 
-    def _row(self, event: Event, at: int) -> Row:
-        name = hash64(f"{event.app}\n{event.environment or DEFAULT_ENVIRONMENT}\n{event.contact}")
+    def _row(self, name: int, at: int) -> Row:
         block = name % BLOCKS
         self._changed.add(block)
         row = self._blocks[block].get(name)
@@ -94,15 +96,22 @@ class Contacts:
         row.touched = max(row.touched, at)
         return row
 
+    def _note(self, name: int, row: Row) -> None:
+        """Whether it waits."""
+        if row.scope and row.queued is not None and not row.outcome:
+            self._waiting[name] = Measured(**row.scope), row.queued
+        else:
+            self._waiting.pop(name, None)
+
     def waiting(self) -> list[tuple[Measured, int]]:
         """Those queued and without an outcome: their dimensions and since when."""
-        rows = (row for block in self._blocks for row in block.values())
-        return [(Measured(**row.scope), row.queued) for row in rows if row.scope and row.queued is not None and not row.outcome]
+        return list(self._waiting.values())
 
     def expire(self, before: int) -> list[str]:
         for number, block in enumerate(self._blocks):
             for name in [name for name, row in block.items() if row.touched < before]:
                 del block[name]
+                self._waiting.pop(name, None)
                 self._changed.add(number)
         return []
 
@@ -115,7 +124,9 @@ class Contacts:
 
     def restore(self, fields: Mapping[str, bytes]) -> None:
         for number, content in fields.items():
-            self._blocks[int(number)] = {name: Row(*values) for name, *values in json.loads(content)}
+            block = self._blocks[int(number)] = {name: Row(*values) for name, *values in json.loads(content)}
+            for name, row in block.items():
+                self._note(name, row)
 
 
 def _scope(event: Event) -> Scope:

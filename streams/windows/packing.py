@@ -25,16 +25,15 @@ def unpack_versions(content: bytes) -> Versions:
 
 def pack_live(waiting: list[tuple[object, int]], series: SeriesIndex) -> bytes:
     """By series: how many wait, and since when the oldest does."""
-    found: dict[int, tuple[int, int]] = {}
-    codes = series.look_up(Columns([scope for scope, _ in waiting])).tolist() if waiting else []
-    for row, (_, since) in zip(codes, waiting, strict=True):
-        for number in row:
-            if number >= 0:
-                count, oldest = found.get(number, (0, since))
-                found[number] = count + 1, min(oldest, since)
-    rows = sorted(found.items())
-    numbers, counts = np.array([n for n, _ in rows], "<u4"), np.array([c for _, (c, _) in rows], "<u4")
-    return _HEAD.pack(len(rows)) + numbers.tobytes() + counts.tobytes() + np.array([s for _, (_, s) in rows], "<i8").tobytes()
+    codes = series.look_up(Columns([scope for scope, _ in waiting])) if waiting else np.empty((0, 1), dtype=np.int64)
+    known = codes >= 0
+    numbers, place = np.unique(codes[known], return_inverse=True)
+    since = np.array([since for _, since in waiting], dtype=np.int64)
+    oldest = np.full(numbers.size, np.iinfo(np.int64).max)
+    np.minimum.at(oldest, place, np.broadcast_to(since[:, None], codes.shape)[known])
+    counts = np.bincount(place, minlength=numbers.size)
+    parts = (numbers.astype("<u4"), counts.astype("<u4"), oldest.astype("<i8"))
+    return _HEAD.pack(numbers.size) + b"".join(part.tobytes() for part in parts)
 
 
 def unpack_live(content: bytes) -> tuple[Array, Array, Array]:
