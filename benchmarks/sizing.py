@@ -108,7 +108,7 @@ def kept(events_a_minute: float, lateness_seconds: int = 120) -> float:
 
 
 def contact() -> float:
-    """Bytes of what is known of a contact, in the demo's story. Each has a field of its own, up to thousands in a partition."""
+    """Bytes of what is known of a contact, in the demo's story. Each has a field of its own, where a partition knows few."""
     partition = Partition(CONTACTS)
     steps = [moment.fields for moment in islice(tell(1), SAMPLE) if moment.family == "contact"]
     partition.apply([raw(number, {**fields, "timestamp": START}) for number, fields in enumerate(steps)])

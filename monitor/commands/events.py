@@ -14,6 +14,7 @@ from monitor.commands import common
 
 if TYPE_CHECKING:
     from streams.events.envelope import EventFamily
+    from streams.kafka.publish import Publisher
     from streams.kafka.settings import KafkaSettings
 
 File = Annotated[str, typer.Argument(help="A file of JSON lines; - reads from standard input.", metavar="FILE")]
@@ -72,13 +73,22 @@ async def _publish(kafka: "KafkaSettings", file: str, family: str | None, max_by
         async with Publisher(kafka) as publisher:
             for line in _events(stream, common.families(), family, max_bytes):
                 if line.family.name not in families:
-                    await publisher.require(line.family)
+                    await _require(publisher, line)
                     families.add(line.family.name)
                 await publisher.send(line.family, line.event)
                 bar.advance(task, line.size)
                 count += 1
             await publisher.flush()
     return count
+
+
+async def _require(publisher: "Publisher", line: _Line) -> None:
+    from streams.kafka.exit_codes import KafkaRefused
+
+    try:
+        await publisher.require(line.family)
+    except KafkaRefused as error:
+        raise KafkaRefused(f"line {line.number}: {error}. Nothing from this line on was published.") from error
 
 
 @contextmanager

@@ -64,7 +64,10 @@ class Publisher:
     async def require(self, family: EventFamily) -> None:
         """Raises `KafkaRefused` at once where there is no topic for these events; asking for it by name might create it."""
         topic = self._topic(family)
-        cluster = await self._producer.client.fetch_all_metadata()
+        try:
+            cluster = await self._producer.client.fetch_all_metadata()
+        except KafkaError as error:
+            raise _told(KafkaConnectionError(), self._settings) from error
         if not cluster.partitions_for_topic(topic):
             raise _told(UnknownTopicOrPartitionError(), self._settings, topic)
 

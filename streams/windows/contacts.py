@@ -19,7 +19,7 @@ from streams.windows.uniques import hash64
 Array = np.ndarray
 Event = Any  # a contact event with its fields as attributes
 Scope = dict[str, Any]
-BLOCKS = 4096  # a day's contacts of a partition: few enough in one that who is touched does not take many others along
+BLOCKS = 256  # a day of contacts in so many fields: one that is touched takes few others along, and all fit into a checkpoint
 SCOPE = ("app", "environment", "channel", "queue", "topic", "team", "segment", "country")
 
 

@@ -197,12 +197,14 @@ class Pane:
         self._resting[block] = stored
 
     def clear(self, series: Array) -> None:
-        """Zeroes series whose numbers were given back."""
+        """Forgets series whose numbers were given back."""
+        if not series.size:
+            return
         self.wake()
         known = series[series < self._row_of.size]
-        self.cells[self._row_of[known]] = 0
         self._row_of[known] = 0
         self.changed[known % BLOCKS] = True
+        self.rest()  # so that their rows are not held for ever
 
 
 def _sparse(array: Array) -> tuple[Array, Array]:

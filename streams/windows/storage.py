@@ -26,7 +26,7 @@ from streams.windows.packing import Versions, pack_live, pack_versions, unpack_v
 from streams.windows.pane import BLOCKS, Pane
 from streams.windows.partition import Partition
 from streams.windows.position import NOWHERE, branched, offset_of
-from streams.windows.tables import HORIZON_MS
+from streams.windows.tables import HORIZON_MS, KeyedTable
 
 Array = np.ndarray
 FORMAT = 3
@@ -132,15 +132,16 @@ class Ledger:
         for start, chunk, content in state.ids.unstored():
             yield b"i:%d:%d" % (start, chunk), content
         if state.table:
-            yield from self._table(state, renamed=renamed)
+            yield from self._table(state.table, renamed=renamed)
 
-    def _table(self, state: Partition, *, renamed: bool) -> Iterable[tuple[bytes, bytes]]:
+    def _table(self, table: KeyedTable, *, renamed: bool) -> Iterable[tuple[bytes, bytes]]:
         """What waits is told by numbers of series, so it follows their names too."""
-        changed = list(state.table.unstored()) if state.table else []
-        for name, content in changed:
+        touched = renamed
+        for name, content in table.unstored():
+            touched = True
             yield b"t:" + name.encode(), content
-        if (changed or renamed) and state.table:
-            yield self._written(b"live", LIVE, 0), pack_live(state.table.waiting(), state.series)
+        if touched:
+            yield self._written(b"live", LIVE, 0), pack_live(table.waiting(), self.partition.series)
 
     def _written(self, name: bytes, pane: int, block: int) -> bytes:
         self._versions[pane, block] = self.position

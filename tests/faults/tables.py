@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 HOUR_MS, HOURS_KEPT = 3_600_000, 24
-BLOCKS = 4096  # of contacts: a row lies in the block of its number, or nobody finds it
+BLOCKS = 256  # of contacts: a row lies in the block of its number, or nobody finds it
 ROW = ("touched", "queued", "outcome", "outcome_at", "unpaired", "ended", "resolved", "replied", "handled", "scope")
 Table = dict[tuple[Any, int], Any]
 

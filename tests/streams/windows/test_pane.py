@@ -132,3 +132,6 @@ def test_series_that_were_given_back_are_gone(rests: bool) -> None:
     assert pane.series().tolist() == [36]
     ((_, stored),) = pane.encoded([4])
     assert decode(stored).series.tolist() == [36]
+    pane.add(*added((5, 1, 7)))
+    pane.wake()
+    assert pane.used == 1 + 2, "rows that were given up are others'"

@@ -1,6 +1,7 @@
 """A partition's state is a function of its records, and of nothing else."""
 
 import random
+from collections import Counter
 from collections.abc import Iterable
 
 import pytest
@@ -8,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.metrics.registry import catalogue
-from streams.windows.partition import Partition, Policy
+from streams.state.limits import require_storable
+from streams.windows import contacts, pane
+from streams.windows.partition import MAX_LATENESS_MS, Partition, Policy
 from streams.windows.storage import Ledger
 from tests.streams.records import START, Raw, page, raw
 
@@ -199,6 +202,28 @@ def test_what_waits_is_known_by_the_names_that_are_left() -> None:
     hash_ = stored(cut)
     cut.partition.apply(records[2:])
     assert content(stored(cut, hash_)) == content(stored(whole))
+
+
+def test_one_checkpoint_holds_the_longest_lateness_and_all_contacts() -> None:
+    """Every block of every pane that may be open, and every contact of a partition: none of it can be left for another."""
+    ledger = fresh("contact", lateness_ms=MAX_LATENESS_MS)
+    step, span = 200, MAX_LATENESS_MS + 70_000
+    queued = {"app": "a", "state": "queued"}
+    ledger.partition.apply(
+        [
+            raw(
+                i,
+                {**queued, "contact": f"c{i}", "topic": f"t{i % 500}", "id": f"{i}", "timestamp": START + i * step},
+                START + span,
+            )
+            for i in range(span // step)
+        ]
+    )
+    taken = ledger.checkpoint().fields
+    kinds = Counter(name.split(b":")[0] for name in taken)
+    assert kinds[b"p"] > 90 * pane.BLOCKS
+    assert kinds[b"t"] == contacts.BLOCKS
+    require_storable(taken)
 
 
 def test_a_wait_is_found_in_either_order() -> None:
