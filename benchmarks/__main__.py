@@ -1,6 +1,6 @@
 """Measures this machine: `make bench`, or the parts that are named.
 
-python -m benchmarks [speed] [latency] [growth] [memory] [serving] [moves] [--small]
+python -m benchmarks [speed] [latency] [stages] [growth] [pauses] [memory] [serving] [moves] [--small]
 
 What was measured goes to .cache/bench/, and from there into docs/performance.md.
 """
@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,12 +26,14 @@ from tests.services.service import Missing
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when all was measured, whatever it was."""
+    """0 when all was measured, whatever it was; 1 when some part could not be."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; none: all")
-    parser.add_argument("--small", action="store_true", help="a try of a minute: no peers, no figure that is worth anything")
+    parser.add_argument(
+        "--small", action="store_true", help="a try of some minutes: no peers, no figure that is worth anything"
+    )
     options = parser.parse_args(arguments)
     if unknown := [name for name in options.parts if name not in PARTS]:
         parser.error(f"there is no part {unknown[0]}: {', '.join(PARTS)}")
@@ -38,24 +41,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a coordinator that is not ready yet is no news
     scale, cache = (SMALL, report.CACHE / "bench-small") if options.small else (FULL, report.CACHE / "bench")
     cache.mkdir(parents=True, exist_ok=True)
+    load = machine.load()
     with tempfile.TemporaryDirectory(dir=cache, prefix="run-") as folder:
         try:
-            kafka = KafkaServer(Path(folder, "kafka"))
+            kafka = KafkaServer(Path(folder, "kafka"), machine.KAFKA_JAVA_OPTIONS)
             redis = RedisServer(Path(folder, "redis"), appendonly=True)
         except Missing as missing:
             print(f"nothing can be measured: {missing}", file=sys.stderr)
             return 1
         with kafka, redis:
-            for name in options.parts or PARTS:
-                run(name, Arena(kafka, redis, Path(folder)), scale, cache)
+            arena = Arena(kafka, redis, Path(folder))
+            passed = [tried(name, arena, scale, cache, load) for name in options.parts or PARTS]
     if not options.small:
         report.write_performance()
-    return 0
+    return 0 if all(passed) else 1
 
 
-def run(name: str, arena: Arena, scale: Scale, cache: Path) -> None:
-    """Measures a part, prints its tables, and keeps its lines under what they were measured on."""
-    part, before, began = PARTS[name], machine.load(), time.monotonic()
+def tried(name: str, arena: Arena, scale: Scale, cache: Path, load: float) -> bool:
+    """Whether a part could be measured; why not is told, and the others are not to suffer."""
+    try:
+        run(name, arena, scale, cache, load)
+    except Exception:  # noqa: BLE001 - whatever it is
+        print(f"{name} could not be measured:\n{traceback.format_exc()}", flush=True)
+        return False
+    return True
+
+
+def run(name: str, arena: Arena, scale: Scale, cache: Path, load: float) -> None:
+    """Measures a part, prints its tables, and keeps its lines under what they were measured on. `load`: before all of it."""
+    part, file, began = PARTS[name], cache / f"{name}.jsonl", time.monotonic()
+    file.unlink(missing_ok=True)
     print(f"\n{name}: {(part.__doc__ or '').splitlines()[0]}", flush=True)
     found = []
     for line in part.lines(arena, scale):
@@ -68,15 +83,14 @@ def run(name: str, arena: Arena, scale: Scale, cache: Path) -> None:
     head = {
         "date": machine.today(),
         "minutes": (time.monotonic() - began) / 60,
-        "load_before": before,
-        "load_after": machine.load(),
+        "load": load,
         "machine": machine.describe(arena.redis.url),
     }
-    (cache / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in (head, *found)))
     print(f"\n{part.table(found)}\n")
     if targets := [target.row() for target in part.targets(found)]:
         print(f"{markdown(TARGET_HEAD, targets)}\n")
-    print(f"{head['minutes']:.1f} min, load {before} before and {head['load_after']} after", flush=True)
+    file.write_text("".join(json.dumps(line) + "\n" for line in (head, *found)))
+    print(f"{head['minutes']:.1f} min", flush=True)
 
 
 if __name__ == "__main__":

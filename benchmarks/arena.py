@@ -1,7 +1,7 @@
 """Where a part of the benchmark is measured, and how much of it."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
@@ -10,6 +10,7 @@ from typing import Any
 
 import redis
 
+from benchmarks.machine import cpu_seconds
 from tests.e2e.monitor import Monitor
 from tests.services.kafka import KafkaServer
 from tests.services.redis import RedisServer
@@ -26,12 +27,12 @@ class Scale:
     peers: bool = True
     rate: int = 5_000  # events a second, of the latency
     seconds: int = 20
-    alerts: int = 20
+    alerts: int = 40
     stage_events: int = 200_000
-    growth_events: int = 500_000  # of each kind
-    growth_kinds: int = 100
+    growth_events: int = 800_000  # of each kind
+    growth_kinds: int | None = None  # all
     pause_seconds: int = 150  # of event time
-    memory_cases: int = 100
+    memory_cases: int | None = None  # all
     stored_minutes: int = 90  # of event time: more than Redis keeps
     refreshes: int = 90
     held_events: int = 60_000  # of the partitions that move
@@ -75,10 +76,14 @@ class Arena:
         """One of its own; afterwards nothing of it runs, and Redis is empty."""
         directory = self.folder / f"{name}-{next(self._numbers)}"
         directory.mkdir()
-        with closing(Monitor(directory, self.kafka, self.redis, directory.name)) as monitor:
-            monitor.settings["XMON_LOG_LEVEL"] = "ERROR"
-            try:
-                yield monitor
-            finally:
-                monitor.close()
-                self.client.flushall()
+        monitor = Monitor(directory, self.kafka, self.redis, directory.name)
+        monitor.settings["XMON_LOG_LEVEL"] = "ERROR"
+        try:
+            yield monitor
+        finally:
+            monitor.close()
+            self.client.flushall()
+
+    def servers_seconds(self) -> float:
+        """CPU time that Kafka and Redis have taken since they were started."""
+        return sum(cpu_seconds(server.pid) for server in (self.kafka, self.redis))

@@ -18,7 +18,8 @@ from streams.metrics.registry import catalogue
 from tests.e2e.monitor import Monitor
 
 PARTITIONS = 4
-SPAN_SECONDS, LONG_SPAN_SECONDS = 240.0, 780.0  # of event time: all panes are open in the end, with ten minutes of lateness too
+SPAN_SECONDS = 384.0  # of event time
+LONG_SPAN_SECONDS = 1248.0  # all panes are open in the end, with ten minutes of lateness too
 SMALL, MEDIUM, LARGE = PageLoads(pages=33), PageLoads(pages=483), PageLoads(apps=10, pages=483)
 MOST_WORKER_MIB = 300
 MIB, KIB = 1 << 20, 1 << 10
@@ -39,7 +40,7 @@ def _few_of_many(events: int) -> Iterator[Record]:
     """Many series at first; when their panes are closed, and before anything is measured, only a few of them."""
     first = events // (2 * WARM_UP)
     began = spread(LARGE, first, SPAN_SECONDS / 10, ended_ago=2 * SPAN_SECONDS)
-    return chain(began, spread(SMALL, events - first, SPAN_SECONDS, begin=first))
+    return chain(began, spread(SMALL, events - first, SPAN_SECONDS * (1 - first / events), begin=first))
 
 
 SOURCES: Mapping[str, tuple[Source, int]] = {  # and how many partitions each topic has
@@ -59,23 +60,23 @@ KINDS = (
     Kind("50 series", "few"),
     Kind("5,000 series", "many"),
     Kind("5,000 series held, 50 of them touched", "few-of-many"),
-    Kind("16 partitions", "sixteen"),
-    Kind("64 partitions", "sixty-four"),
+    Kind("16 partitions of each topic", "sixteen"),
+    Kind("64 partitions of each topic", "sixty-four"),
     Kind("2 workers", "medium", workers=2),
     Kind("events of 1 kB", "kilobyte"),
     Kind("events of 3 kB", "three-kilobytes"),
-    Kind("in 13 minutes, lateness 2 min", "slow", settings={"XMON_LATENESS_SECONDS": 120}),
-    Kind("in 13 minutes, lateness 10 min", "slow", settings={"XMON_LATENESS_SECONDS": 600}),
+    Kind("in 21 minutes, lateness 2 min", "slow", settings={"XMON_LATENESS_SECONDS": 120}),
+    Kind("in 21 minutes, lateness 10 min", "slow", settings={"XMON_LATENESS_SECONDS": 600}),
     Kind("all families, the demo's apps", "story"),
 )
 BASE = KINDS[0].name
 AXES: Mapping[str, Mapping[int, str]] = {  # what grows → how great it is → kind
     "series": {50: "50 series", 500: BASE, 5_000: "5,000 series"},
     "series held, 50 of them touched": {50: "50 series", 5_000: "5,000 series held, 50 of them touched"},
-    "partitions": {4: BASE, 16: "16 partitions", 64: "64 partitions"},
+    "partitions of each topic": {4: BASE, 16: "16 partitions of each topic", 64: "64 partitions of each topic"},
     "workers": {1: BASE, 2: "2 workers"},
     "bytes of an event": {300: BASE, 1_000: "events of 1 kB", 3_000: "events of 3 kB"},
-    "minutes of lateness": {2: "in 13 minutes, lateness 2 min", 10: "in 13 minutes, lateness 10 min"},
+    "minutes of lateness": {2: "in 21 minutes, lateness 2 min", 10: "in 21 minutes, lateness 10 min"},
 }
 
 
@@ -83,7 +84,8 @@ def lines(arena: Arena, scale: Scale) -> Iterator[Line]:
     """A line for each kind of each round."""
     kinds = KINDS[: scale.growth_kinds]
     with ExitStack() as running:
-        monitors = {kind.source: running.enter_context(arena.monitor(kind.source)) for kind in kinds}
+        sources = dict.fromkeys(kind.source for kind in kinds)
+        monitors = {name: running.enter_context(arena.monitor(name)) for name in sources}
         for name, monitor in monitors.items():
             source, partitions = SOURCES[name]
             monitor.create_topics(partitions)
@@ -101,10 +103,10 @@ def run(arena: Arena, monitor: Monitor, kind: Kind, number: int, events: int) ->
     """Workers from their start until all is stored."""
     arena.client.flushall()
     arena.client.config_resetstat()
-    families = [family.name for family in catalogue().families]
+    families = [family.name for family in catalogue().families] if kind.source == "story" else ["page-load"]
     places = [(family, partition) for family in families for partition in range(SOURCES[kind.source][1])]
     group = {"XMON_GROUP_ID": f"{kind.name}-{number}"}
-    with Workers(monitor, arena.client, places, kind.workers, **kind.settings, **group) as workers:
+    with Workers(arena, monitor, places, kind.workers, **kind.settings, **group) as workers:
         measured = workers.count(events)
         told = arena.client.info("all")
         return {

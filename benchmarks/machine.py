@@ -17,6 +17,11 @@ from tests.services.service import on_path
 
 OURS = ("faust-streaming", "aiokafka", "redis", "numpy", "msgspec", "pydantic", "uvloop", "confluent-kafka")
 KIB_A_GIB = 1 << 20
+KAFKA_JAVA_OPTIONS = (  # as Kafka's own start script has them
+    *("-Xms1G", "-Xmx1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35"),
+    *("-XX:+ExplicitGCInvokesConcurrent", "-XX:MaxInlineLevel=15", "-Djava.awt.headless=true"),
+)
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def describe(redis_url: str) -> Mapping[str, str]:
@@ -29,11 +34,17 @@ def describe(redis_url: str) -> Mapping[str, str]:
     java = subprocess.run([on_path("java"), "-version"], capture_output=True, text=True, check=True).stderr
     return {
         "machine": f"{hardware}, {platform.system()} {platform.machine()}",
-        "servers, on the same machine": f"Apache Kafka {kafka_version}, Redis {redis_version}",
+        "servers, on the same machine": f"Apache Kafka {kafka_version} (heap of 1 GiB), Redis {redis_version}",
         "worker": ", ".join((f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in OURS))),
         **{f"peer `{folder.name}`": ", ".join(_pins(folder)) for folder in sorted(PEERS.iterdir()) if any(_pins(folder))},
         "Java": java.splitlines()[0].removeprefix("openjdk version ").strip('"').replace('"', ""),
     }
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of a process and its children that have ended, in their own name and the system's."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / TICKS
 
 
 def today() -> str:
@@ -41,7 +52,7 @@ def today() -> str:
 
 
 def load() -> float:
-    """Of the last minute: how many processes ran or wanted to."""
+    """Of the last minute: how many processes ran or wanted to, on average."""
     return round(os.getloadavg()[0], 2)
 
 

@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator, Sequence
 
 from benchmarks.arena import Arena, Line, Scale
-from benchmarks.events import PageLoads
+from benchmarks.events import OTHERS, PageLoads
 from benchmarks.markdown import Target, markdown
 from benchmarks.sizing import MINUTES, Installation
 from monitor.pseudonyms import keyed
@@ -19,7 +19,6 @@ from streams.windows.time import MINUTE_MS
 from streams.windows.uniques import hash64
 from tests.streams.records import START, Raw, raw
 
-OTHERS = (4, 3, 3, 2, 2, 1, 1)  # values of the dimensions besides the page, as in `PageLoads`
 PREFIX = "memory"
 TOLERANCE = 0.2
 MIB = 1 << 20

@@ -1,60 +1,33 @@
 """How long a partition is away: when its worker leaves, and when its worker is killed. Default settings, all panes open.
 
 Two workers share the partitions, and events come all the time. `moved`: from the instant at which Kafka has given the
-partitions to the worker that stays until something new of each is stored. `killed`: from the `kill -9` until then.
+partitions to the worker that stays until something new of each is stored; the other one was asked to end. `killed`: from the
+`kill -9` until then.
 """
 
 import statistics
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from random import Random
-from typing import Self
 
-from confluent_kafka import ConsumerGroupState, Producer
+from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AdminClient
 
 from benchmarks.arena import Arena, Line, Scale
-from benchmarks.events import PRODUCER, QUIET, compact, publish, spread
+from benchmarks.events import QUIET, publish, spread
 from benchmarks.growth import MEDIUM
 from benchmarks.markdown import Target, markdown
+from benchmarks.trickle import Trickle
 from tests.e2e.monitor import Monitor, Process, eventually
 
 PARTITIONS = 4
 HELD_SECONDS = 150.0  # of event time: all panes are open
-RATE, STEP_SECONDS = 400, 0.05
+RATE = 400
 LAST_WORDS_SECONDS = 0.3  # what a killed process had sent is stored by then
 LOOK_SECONDS = 0.01
 PATIENCE_SECONDS = 60.0
 MOST_SECONDS = {"moved": 2, "killed": 15}
 Positions = Mapping[int, int]  # partition → what is stored
-
-
-class Trickle(threading.Thread):
-    """Publishes page loads at a steady rate."""
-
-    def __init__(self, bootstrap: str, topic: str) -> None:
-        super().__init__(daemon=True)
-        self._producer, self._topic = Producer({"bootstrap.servers": bootstrap, **PRODUCER}), topic
-        self._over = threading.Event()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self.join()
-        self._producer.flush(PATIENCE_SECONDS)
-
-    def run(self) -> None:
-        rng, began, sent = Random(2), time.monotonic(), 0
-        while not self._over.wait(STEP_SECONDS):
-            for number in range(sent, int(RATE * (time.monotonic() - began))):
-                event = MEDIUM.event(rng, number, int(time.time() * 1000))
-                self._producer.produce(self._topic, compact(event), event["session"])
-                sent += 1
-            self._producer.poll(0)
 
 
 class Site:
@@ -99,11 +72,18 @@ class Site:
     def moved(self) -> float:
         """Seconds from the assignment, after a worker has left."""
         leaving, theirs = self._one()
-        leaving.stop()
-        before = self.positions()
+        ending = threading.Thread(target=leaving.stop)
+        ending.start()
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while self.shares() != [set(range(PARTITIONS))]:
+            if time.monotonic() > deadline:
+                raise TimeoutError("the worker that stays was not given the partitions of the one that leaves")
             time.sleep(LOOK_SECONDS)
-        return self._again(theirs, before, time.monotonic())
+        began = time.monotonic()
+        ending.join()  # what it has applied it may store until then
+        seconds = self._away(theirs, self.positions(), began)
+        self._replace()
+        return seconds
 
     def killed(self) -> float:
         """Seconds from the end of a worker."""
@@ -111,18 +91,21 @@ class Site:
         began = time.monotonic()
         dying.kill9()
         time.sleep(LAST_WORDS_SECONDS)
-        return self._again(theirs, self.positions(), began)
+        seconds = self._away(theirs, self.positions(), began)
+        self._replace()
+        return seconds
 
     def _one(self) -> tuple[Process, set[int]]:
         worker = self.workers.pop(0)
         return worker, self.held(worker)
 
-    def _again(self, theirs: set[int], before: Positions, began: float) -> float:
+    def _away(self, theirs: set[int], before: Positions, began: float) -> float:
         self._wait_for(theirs, before)
-        seconds = time.monotonic() - began
+        return time.monotonic() - began
+
+    def _replace(self) -> None:
         self.workers.append(self._monitor.start("worker"))
         self.settle()
-        return seconds
 
     def _wait_for(self, numbers: set[int], before: Positions) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -137,7 +120,7 @@ def lines(arena: Arena, scale: Scale) -> Iterator[Line]:
     with arena.monitor("moves") as monitor:
         monitor.create_topics(PARTITIONS)
         publish(arena.kafka.bootstrap, monitor.topic_prefix, spread(MEDIUM, scale.held_events, HELD_SECONDS))
-        with Trickle(arena.kafka.bootstrap, monitor.topic("page-load")):
+        with Trickle(arena.kafka.bootstrap, monitor.topic("page-load"), MEDIUM, RATE):
             site = Site(arena, monitor)
             site.settle()
             for _ in range(scale.rounds):

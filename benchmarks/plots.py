@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.arena import Line
 from benchmarks.growth import AXES, COLUMNS, medians
-from benchmarks.speed import OURS
+from benchmarks.speed import OURS, finished
 
 STYLE = {
     "svg.fonttype": "none",  # text stays text
@@ -26,11 +26,11 @@ SHOWN = ("cpu_us", "checkpoint_kib", "redis_mib")
 
 def speed(found: Sequence[Line]) -> Figure:
     """Rates and CPU time of all contestants, medians of the rounds."""
-    names = list(dict.fromkeys(line["name"] for line in found))[::-1]
+    names = [name for name in dict.fromkeys(line["name"] for line in found) if finished(found, name)][::-1]
     figure = Figure(figsize=(8, 0.28 * len(names) + 0.8), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
     for panel, what, title in zip(panels, ("rate", "cpu_us"), ("events/s", "CPU µs/event"), strict=True):
-        values = [statistics.median(line[what] for line in found if line["name"] == name) for name in names]
+        values = [statistics.median(line[what] for line in finished(found, name)) for name in names]
         bars = panel.barh(names, values, color=[OURS_COLOUR if name == OURS else COLOUR for name in names])
         panel.bar_label(bars, [f"{value:,.0f}" if value > 100 else f"{value:.1f}" for value in values], padding=3)
         panel.set_xscale("log")

@@ -1,29 +1,23 @@
-"""What `serve` costs: the demo's two apps over an hour on 16 partitions of a real Redis, then read and told second by second.
+"""What `serve` costs: the demo's two apps over an hour on 16 partitions of a real Redis, then read second by second."""
 
-python -m benchmarks.reading [--seconds 60]
-"""
-
-import argparse
-import asyncio
-import gc
 import json
 import statistics
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from math import floor
-from pathlib import Path
 
 from alerts.engine import Engine
 from alerts.memory_store import MemoryAlertStore
 from alerts.outbox import Outbox
 from alerts.rules import load as load_rules
 from monitor.demo.story import Moment, tell
+from monitor.demo.world import SHOP
 from monitor.exposition import Exposition
+from monitor.memory import settle
 from monitor.query import ask
 from monitor.rule_files import in_force
 from streams.kafka.publish import key_of
@@ -36,7 +30,6 @@ from streams.status import PartitionStatus, WorkerStatus
 from streams.windows.partition import Partition
 from streams.windows.storage import Ledger
 from streams.windows.uniques import hash64
-from tests.services.redis import RedisServer
 
 PARTITIONS: Mapping[str, int] = {"page-load": 6, "app-session": 4, "contact": 4, "app-crash": 1, "link-error": 1}
 PREFIX = "bench."
@@ -44,7 +37,6 @@ BEGUN_MS = 1_800_000_000_000
 PAST_SECONDS = 4_000  # the longest window, and what is not folded yet
 ACCEPT = "application/openmetrics-text;version=1.0.0;q=0.9,text/plain;version=0.0.4;q=0.5"  # as Prometheus does
 QUESTION = {"figure": "page_load_seconds", "window": "5m", "by": "country"}
-SCRAPED_EVERY_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +106,6 @@ class Measured:
         """(what, median, least, most)."""
         return [(what, statistics.median(each), min(each), max(each)) for what, each in self.costs.items()]
 
-    @property
-    def share(self) -> float:
-        """Of a core."""
-        median = {what: middle for what, middle, _, _ in self.rows()}
-        return (median["refresh"] + median["alerts"] + median["scrape"] / SCRAPED_EVERY_SECONDS) / 1000
-
 
 async def measure(url: str, seconds: int) -> Measured:
     """Each second a refresh; then alerts, a scrape or a question, each on a snapshot of which nobody has read before."""
@@ -131,9 +117,10 @@ async def measure(url: str, seconds: int) -> Measured:
     engine = Engine(load_rules(in_force(None), catalogue().figures), MemoryAlertStore(), Outbox())
     costs: dict[str, list[float]] = defaultdict(list)
     for second, moments in groupby(tell(1, -PAST_SECONDS), key=_step):
-        await writer.write(list(moments))
+        happened = list(moments)
+        await writer.write([*happened, *staged(happened)])
         if second < 0:
-            gc.freeze()  # what workers remember is not in the memory of `serve`
+            settle()  # as `serve` does; and what workers remember is none of its memory
             continue
         if second >= seconds:
             break
@@ -157,6 +144,13 @@ async def measure(url: str, seconds: int) -> Measured:
     return Measured(series, len(writer.ledgers), costs)
 
 
+def staged(moments: Sequence[Moment]) -> Iterator[Moment]:
+    """Some page loads once more, in an environment of their own: with these more than ten thousand series are exposed."""
+    for moment in moments[::10]:
+        if moment.family == "page-load" and moment.fields["app"] == SHOP.name:
+            yield replace(moment, fields={**moment.fields, "id": None, "environment": "staging"})
+
+
 def _step(moment: Moment) -> int:
     """The past by the minute, the present by the second."""
     return floor(moment.at) if moment.at >= 0 else floor(moment.at / 60) * 60
@@ -167,23 +161,3 @@ def _cpu(costs: dict[str, list[float]], what: str) -> Iterator[None]:
     began = time.process_time()
     yield
     costs[what].append(1000 * (time.process_time() - began))
-
-
-def tell_costs(measured: Measured) -> None:
-    """Prints a line each."""
-    print(f"{measured.series:,} series of {measured.partitions} partitions, ms of CPU: median (least to most, times)")
-    for what, median, least, most in measured.rows():
-        print(f"  {what:<14}{median:7.1f} ({least:.1f} to {most:.1f}, {len(measured.costs[what])})")
-    print(f"refreshed and judged each second, scraped every {SCRAPED_EVERY_SECONDS}: {measured.share:.1%} of a core")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.reading", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=90, help="refreshes that are measured; a third as many of all else")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, RedisServer(Path(folder, "redis"), appendonly=False) as redis:
-        tell_costs(asyncio.run(measure(redis.url, options.seconds)))
-
-
-if __name__ == "__main__":
-    main()

@@ -12,7 +12,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from benchmarks import sizing
+from benchmarks import sizing, speed, stages
 from benchmarks.arena import Line
 from benchmarks.markdown import TARGET_HEAD, markdown
 from benchmarks.parts import PARTS
@@ -21,10 +21,10 @@ ROOT = Path(__file__).parents[1]
 CACHE, PICTURES = ROOT / ".cache", ROOT / "docs" / "plots"
 
 
-def measured(name: str) -> list[Line]:
-    """The lines of a file under .cache; none where it is not there."""
-    file = CACHE / name
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+def measured(pattern: str) -> list[Line]:
+    """The lines of the newest such file under .cache; none where there is none."""
+    newest = max(CACHE.glob(pattern), default=None)
+    return [json.loads(line) for line in newest.read_text().splitlines()] if newest else []
 
 
 def faults(lines: Sequence[Line]) -> str:
@@ -70,12 +70,17 @@ def peers(lines: Sequence[Line]) -> str:
             f"{line['session_timeout_seconds']:g}",
             f"{line['twice']:,}",
             f"{line['missing']:,}",
-            f"{statistics.median(line['back_seconds']):.1f}",
-            f"{max(line['back_seconds']):.1f}",
+            *(_back(how, line["back_seconds"]) for how in (statistics.median, max)),
         ]
         for name, line in sorted(last.items(), key=lambda item: (item[1]["twice"] + item[1]["missing"], item[0]))
     ]
     return markdown(["", "session timeout, s", "twice", "missing", "back, s (median)", "worst"], rows)
+
+
+def _back(how: Callable[[Any], float], seconds: Sequence[float | None]) -> str:
+    """None: it did not come back in time."""
+    told = how(float("inf") if one is None else one for one in seconds)
+    return "never" if told == float("inf") else f"{told:.1f}"
 
 
 def soak(lines: Sequence[Line]) -> str:
@@ -97,15 +102,10 @@ def soak(lines: Sequence[Line]) -> str:
     return markdown(head, rows)
 
 
-def latest(folder: str) -> str:
-    """The newest file of a folder under .cache."""
-    return max((f"{folder}/{file.name}" for file in (CACHE / folder).glob("*.jsonl")), default=f"{folder}/none")
-
-
-TABLES: Sequence[tuple[str, str, Callable[[Sequence[Line]], str]]] = (
+TABLES: Sequence[tuple[str, str, Callable[[Sequence[Line]], str]]] = (  # name, the newest such file, its table
     ("faults", "faults/recoveries.jsonl", faults),
     ("peers", "peers/exactness.jsonl", peers),
-    ("soak", latest("soak"), soak),
+    ("soak", "soak/*.jsonl", soak),
 )
 
 
@@ -124,11 +124,22 @@ def performance(found: Measured) -> Iterator[tuple[str, str]]:
     facts = max(heads, key=itemgetter("date"))["machine"]
     yield "machine", "\n".join(f"- {what}: {told}" for what, told in facts.items())
     rows = [[name, head["date"], *(f"{head[what]:.1f}" for what in _RUN_COLUMNS)] for name, (head, _) in found.items()]
-    yield "runs", markdown(["part", "date", "minutes it took", "load before", "load after"], rows)
+    yield "runs", markdown(["part", "date", "minutes it took", "load before"], rows)
     targets = [target.row() for name, (_, lines) in found.items() for target in PARTS[name].targets(lines)]
     yield "targets", markdown(TARGET_HEAD, targets)
     yield from (("sizes", sizing.table()), ("tables", sizing.tables()))
+    if found.keys() >= {"speed", "stages"}:
+        yield "rest", rest(found["speed"][1], found["stages"][1])
     yield from ((name, "\n\n".join((PARTS[name].table(lines), *_picture(name)))) for name, (_, lines) in found.items())
+
+
+def rest(raced: Sequence[Line], staged: Sequence[Line]) -> str:
+    """What a worker takes in the race beyond what the stages take."""
+    whole = statistics.median(line["cpu_us"] for line in speed.finished(raced, speed.OURS))
+    known = stages.together(staged)
+    return (
+        f"A worker in the race takes {whole:.2f} µs an event: {known:.2f} for the above, and {whole - known:.2f} for the rest."
+    )
 
 
 def _picture(name: str) -> Iterator[str]:
@@ -137,7 +148,7 @@ def _picture(name: str) -> Iterator[str]:
         yield f"![{name}]({PICTURES.name}/{name}.svg)"
 
 
-_RUN_COLUMNS = ("minutes", "load_before", "load_after")
+_RUN_COLUMNS = ("minutes", "load")
 
 
 def draw(found: Measured) -> None:

@@ -16,67 +16,96 @@ from benchmarks.peers.jobs import Jobs
 from benchmarks.peers.load import PARTITIONS, create
 from benchmarks.peers.speed import RACERS, SESSION_SECONDS, DidNotFinish, Racer, measure
 from benchmarks.worker import Workers
+from tests.e2e.monitor import Monitor
 
-OURS, BY_PAGE = "xmon", "page-load-by-page"
+OURS = "xmon"
+SECONDS = 20.0  # of event time
+Topic = tuple[str, int]  # key, events
 
 
 def lines(arena: Arena, scale: Scale) -> Iterator[Line]:
-    """A line for each contestant of each round."""
+    """A line for each contestant of each round; nobody is always the first."""
     racers = RACERS if scale.peers else ()
     for racer in racers:
         racer.command()  # installed before the clock runs
     with arena.monitor("speed") as monitor:
         monitor.create_topics(PARTITIONS)
-        topics = {"session": monitor.topic("page-load"), "page": monitor.topic(BY_PAGE)}
+        topics = {(racer.key, racer.events(scale.events)): f"{racer.key}-{racer.events(scale.events)}" for racer in racers}
+        topics["session", scale.events] = "page-load"
         jobs = Jobs(arena.kafka.bootstrap, arena.redis.url, arena.folder)
-        if racers:
-            create(jobs.bootstrap, topics["page"])
-        publish(arena.kafka.bootstrap, monitor.topic_prefix, page_loads(scale.events, by_page=bool(racers)))
+        if others := [monitor.topic(name) for name in topics.values() if name != "page-load"]:
+            create(jobs.bootstrap, *others)
+        publish(arena.kafka.bootstrap, monitor.topic_prefix, page_loads(scale.events, topics))
+        contestants = [None, *racers]
         for number in range(1, scale.rounds + 1):
-            name = f"speed-{number}"
-            places = [("page-load", partition) for partition in range(PARTITIONS)]
-            with Workers(monitor, arena.client, places, XMON_GROUP_ID=name, XMON_REDIS_PREFIX=name) as workers:
-                yield {"round": number, "name": OURS, "events": scale.events, **asdict(workers.count(scale.events))}
-            for racer in racers:
-                yield from raced(jobs, topics, racer, number, min(scale.events, racer.most))
+            for racer in contestants[number - 1 :] + contestants[: number - 1]:
+                if racer is None:
+                    yield ours(arena, monitor, number, scale.events)
+                else:
+                    events = racer.events(scale.events)
+                    yield raced(arena, jobs, monitor.topic(topics[racer.key, events]), racer, number, events)
 
 
-def page_loads(events: int, *, by_page: bool) -> Iterator[Record]:
-    """All at once, as they come; where asked, a second time with the page as key."""
-    rng, loads = random.Random(1), PageLoads()
+def page_loads(events: int, topics: Mapping[Topic, str]) -> Iterator[Record]:
+    """As they came in so many seconds, in order: to each topic the first ones, under its key."""
+    rng, loads, began_ms = random.Random(1), PageLoads(), 1000 * (time.time() - SECONDS)
     for number in range(events):
-        event = loads.event(rng, number, int(time.time() * 1000))
+        event = loads.event(rng, number, int(began_ms + 1000 * SECONDS * number / events))
         value = compact(event)
-        yield "page-load", event["session"], value
-        if by_page:
-            yield BY_PAGE, event["page"], value
+        for (key, most), name in topics.items():
+            if number < most:
+                yield name, event[key], value
 
 
-def raced(jobs: Jobs, topics: Mapping[str, str], racer: Racer, number: int, events: int) -> Iterator[Line]:
-    """One run of a peer; nothing where it did not finish."""
-    job = jobs.job(racer.variant, SESSION_SECONDS, events, topics[racer.key])
+def ours(arena: Arena, monitor: Monitor, number: int, events: int) -> Line:
+    """One worker, with a group and a state of its own."""
+    name = f"speed-{number}"
+    places = [("page-load", partition) for partition in range(PARTITIONS)]
+    with Workers(arena, monitor, places, XMON_GROUP_ID=name, XMON_REDIS_PREFIX=name) as workers:
+        return {"round": number, "name": OURS, "events": events, **asdict(workers.count(events))}
+
+
+def raced(arena: Arena, jobs: Jobs, topic: str, racer: Racer, number: int, events: int) -> Line:
+    """One run of a peer; without figures where it did not finish."""
+    job = jobs.job(racer.variant, SESSION_SECONDS, events, topic, skipped=int(racer.unmeasured * events))
     create(jobs.bootstrap, f"{job.group}-counts")
+    told: Line = dict.fromkeys(COLUMNS)
     try:
-        yield {"round": number, "name": racer.name, "events": events, **asdict(measure(racer, job))}
+        told = asdict(measure(racer, job, arena.servers_seconds))
     except DidNotFinish as end:
         print(f"{racer.name} did not finish; its log ends:\n{end}", flush=True)
+    return {"round": number, "name": racer.name, "events": events, **told}
+
+
+COLUMNS = {
+    "rate": ("events/s", ",.0f"),
+    "cpu_us": ("CPU µs/event", ".2f"),
+    "servers_us": ("of Kafka and Redis", ".2f"),
+}
+
+
+def finished(found: Sequence[Line], name: str) -> list[Line]:
+    """The rounds of a contestant that have figures."""
+    return [line for line in found if line["name"] == name and line["rate"] is not None]
 
 
 def ratios(found: Sequence[Line], name: str, what: str) -> list[float]:
     """Ours over that of a peer, of each round in which it finished."""
-    rounds = {line["round"]: line[what] for line in found if line["name"] == OURS}
-    return [rounds[line["round"]] / line[what] for line in found if line["name"] == name]
+    rounds = {line["round"]: line[what] for line in finished(found, OURS)}
+    return [rounds[line["round"]] / line[what] for line in finished(found, name)]
 
 
 def table(found: Sequence[Line]) -> str:
     rows = []
     for name in dict.fromkeys(line["name"] for line in found):
-        some = [line for line in found if line["name"] == name]
-        rate, cpu = (statistics.median(line[what] for line in some) for what in ("rate", "cpu_us"))
-        ahead = [] if name == OURS else sorted(ratios(found, name, "rate"))
-        told = [f"{statistics.median(ahead):.2f}", f"{ahead[0]:.2f} to {ahead[-1]:.2f}"] if ahead else ["", ""]
-        rows.append([name, f"{some[0]['events']:,}", f"{rate:,.0f}", f"{cpu:.2f}", *told])
-    return markdown(["", "events", "events/s", "CPU µs/event", "our rate ÷ its", "in the rounds"], rows)
+        some, told = finished(found, name), ["did not finish", *[""] * (len(COLUMNS) + 1)]
+        if some:
+            told = [format(statistics.median(line[what] for line in some), style) for what, (_, style) in COLUMNS.items()]
+            ahead = sorted(ratios(found, name, "rate"))
+            told += ["", ""] if name == OURS else [f"{statistics.median(ahead):.2f}", f"{ahead[0]:.2f} to {ahead[-1]:.2f}"]
+        events = next(line["events"] for line in found if line["name"] == name)
+        rows.append([name, f"{events:,}", *told])
+    return markdown(["", "events", *(head for head, _ in COLUMNS.values()), "our rate ÷ its", "in the rounds"], rows)
 
 
 def targets(found: Sequence[Line]) -> Iterator[Target]:

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
-from benchmarks.arena import Arena, Line, Scale
+from benchmarks import speed
+from benchmarks.arena import FULL, Arena, Line, Scale
 from benchmarks.events import PageLoads, spread
 from benchmarks.markdown import Target, markdown
 from benchmarks.pauses import recorded
@@ -28,7 +29,6 @@ from streams.windows.series import SeriesIndex
 from streams.windows.storage import Ledger
 
 CHECKPOINT_EVERY = 25_000  # records of a partition, at full speed
-STAGE_SECONDS = 10  # of event time: as they come in the race
 STAGES = (  # what is called, and what it does beside calling others
     (Decoder, "decode", "reading JSON, and whether it keeps the contract"),
     (Columns, "values", "taking columns out of events"),
@@ -85,7 +85,8 @@ def watched(watch: Stopwatch) -> Iterator[None]:
 def lines(_: Arena, scale: Scale) -> Iterator[Line]:
     """A line for each stage of each round."""
     settle()  # as a worker does
-    records = list(recorded(spread(PageLoads(), scale.stage_events, STAGE_SECONDS, late=0)))
+    seconds = speed.SECONDS * speed.PARTITIONS * scale.stage_events / FULL.events  # as in one partition of the race
+    records = list(recorded(spread(PageLoads(), scale.stage_events, seconds, late=0)))
     for number in range(1, scale.rounds + 1):
         ledger, watch = Ledger(Partition(METRICS, pseudonym=keyed(b"benchmark"))), Stopwatch()
         with watched(watch):
@@ -97,13 +98,20 @@ def lines(_: Arena, scale: Scale) -> Iterator[Line]:
             yield {"round": number, "stage": what, "us": 1e6 * watch.spent[what] / len(records)}
 
 
+def medians(found: Sequence[Line]) -> dict[str, float]:
+    """Microseconds by stage."""
+    names = dict.fromkeys(line["stage"] for line in found)
+    return {what: statistics.median(line["us"] for line in found if line["stage"] == what) for what in names}
+
+
+def together(found: Sequence[Line]) -> float:
+    """Microseconds of an event in all stages."""
+    return sum(medians(found).values())
+
+
 def table(found: Sequence[Line]) -> str:
-    rows = [
-        [what, statistics.median(line["us"] for line in found if line["stage"] == what)]
-        for what in dict.fromkeys(line["stage"] for line in found)
-    ]
-    told = [[what, f"{us:.2f}"] for what, us in (*rows, ["together", sum(us for _, us in rows)])]
-    return markdown(["the race's events, a partition at full speed", "CPU µs/event"], told)
+    rows = [[what, f"{us:.2f}"] for what, us in {**medians(found), "together": together(found)}.items()]
+    return markdown(["the race's events, a partition at full speed", "CPU µs/event"], rows)
 
 
 def targets(_: Sequence[Line]) -> Iterator[Target]:

@@ -1,7 +1,7 @@
 """Real workers over what topics hold: how fast, at what price, and how much memory they take."""
 
-import os
 import socket
+import statistics
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-import redis
-
+from benchmarks.arena import Arena
+from benchmarks.machine import cpu_seconds
 from streams.status import decode_status
 from streams.windows.position import offset_of
 from tests.e2e.monitor import Monitor, Process
 
-TICKS = os.sysconf("SC_CLK_TCK")
 LIMIT_SECONDS = 300
-LOOK_SECONDS = 0.02
+LOOK_SECONDS = 0.03
 WARM_UP = 5  # the first fifth of the events is not measured, as with the peers
+FEW_EVENTS = 100_000  # over before a worker has said a word or two: a try, which may be measured from its start
 Place = tuple[str, int]  # family, partition
 
 
@@ -29,6 +29,7 @@ class Measured:
 
     rate: float  # events a second
     cpu_us: float  # an event, of all processes together
+    servers_us: float  # an event, of Kafka and Redis
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +41,15 @@ class Look:
     applied: int
     seconds: float
     cpu_seconds: float
+    servers_seconds: float
 
 
 class Workers:
     """Of a monitor: a context in which they run."""
 
-    def __init__(
-        self, monitor: Monitor, client: "redis.Redis", places: Sequence[Place], workers: int = 1, **settings: object
-    ) -> None:
+    def __init__(self, arena: Arena, monitor: Monitor, places: Sequence[Place], workers: int = 1, **settings: object) -> None:
         self._prefix = {**monitor.settings, **settings}["XMON_REDIS_PREFIX"]
-        self._client = client
+        self._arena, self._client = arena, arena.client
         self._keys = [f"{self._prefix}:{{{monitor.topic(family)}:{number}}}" for family, number in places]
         self._processes = [monitor.process("worker", **settings) for _ in range(workers)]
         self._looks: dict[Process, list[Look]] = defaultdict(list)
@@ -64,20 +64,24 @@ class Workers:
             process.stop()
 
     def count(self, events: int) -> Measured:
-        """Returns when so many are stored. Raises TimeoutError."""
+        """Returns when so many are stored. Raises TimeoutError, and RuntimeError where a worker ends, or says too little of
+        itself in the time that so few events take."""
         began = time.monotonic()
         while (stored := self._stored()) < events:
             if time.monotonic() > began + LIMIT_SECONDS:
                 raise TimeoutError(f"{stored:,} of {events:,} events are stored")
             for process in self._processes:
+                if not process.lives():
+                    raise RuntimeError(f"a worker has ended; its log ends:\n{process.log.read_text(errors='replace')[-2000:]}")
                 self._look(process)
             time.sleep(LOOK_SECONDS)
         spans = [span(looks, events // len(self._processes)) for looks in self._looks.values()]
-        if not all(spans):  # over before anything could be seen: with all that a start costs
-            cpu = sum(cpu_seconds(process.pid) for process in self._processes)
-            return Measured(events / (time.monotonic() - began), 1e6 * cpu / events)
-        applied, cpu = (sum(getattr(b, what) - getattr(a, what) for a, b in spans) for what in ("applied", "cpu_seconds"))
-        return Measured(sum((b.applied - a.applied) / (b.seconds - a.seconds) for a, b in spans), 1e6 * cpu / applied)
+        if len(spans) == len(self._processes) and all(spans):
+            return measured(spans)
+        if events > FEW_EVENTS:
+            raise RuntimeError(f"in the time of {events:,} events a worker has not told twice where it was: more are needed")
+        cpu = sum(cpu_seconds(process.pid) for process in self._processes)
+        return Measured(events / (time.monotonic() - began), 1e6 * cpu / events, 0.0)
 
     def peak_bytes(self) -> int:
         """The most memory that one of them had at any time."""
@@ -95,19 +99,26 @@ class Workers:
         if said and (status := decode_status(said)).partitions and (not looks or status.sequence > looks[-1].sequence):
             places = frozenset(f"{one.topic}:{one.number}" for one in status.partitions)
             applied = sum(max(one.next, 0) for one in status.partitions)
-            looks.append(Look(status.sequence, places, applied, time.monotonic(), cpu_seconds(process.pid)))
+            taken = time.monotonic(), cpu_seconds(process.pid), self._arena.servers_seconds()
+            looks.append(Look(status.sequence, places, applied, *taken))
 
 
 def span(looks: Sequence[Look], events: int) -> tuple[Look, Look] | None:
     """The first and the last look between which a worker had work all the time, on the same partitions; None: too few."""
-    working = [look for look in looks if look.places == looks[-1].places and events / WARM_UP <= look.applied < events]
+    if not looks:
+        return None
+    last = looks[-1]
+    most = min(events, last.applied)  # where partitions are not even it has had less than its share
+    working = [look for look in looks if look.places == last.places and events / WARM_UP <= look.applied < most]
     return (working[0], working[-1]) if len(working) > 1 else None
 
 
-def cpu_seconds(pid: int) -> float:
-    """Of a process, in its own name and the system's."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+def measured(spans: Sequence[tuple[Look, Look]]) -> Measured:
+    """Of workers side by side."""
+    applied, cpu = (sum(getattr(b, what) - getattr(a, what) for a, b in spans) for what in ("applied", "cpu_seconds"))
+    rate = sum((b.applied - a.applied) / (b.seconds - a.seconds) for a, b in spans)
+    servers = statistics.mean((b.servers_seconds - a.servers_seconds) / (b.seconds - a.seconds) for a, b in spans)
+    return Measured(rate, 1e6 * cpu / applied, 1e6 * servers / rate)
 
 
 def _status(pid: int, name: str) -> str:

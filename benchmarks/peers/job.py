@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Self
 
 VARIABLE = "JOB"
-WARM_UP = 5  # the first fifth of the events is not measured
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,7 @@ class Job:
     directory: str  # for local state; there from start to start
     session_timeout_seconds: float
     events: int
+    skipped: int  # of them, the first, which are not measured
 
     @classmethod
     def given(cls) -> Self:
@@ -40,12 +40,13 @@ class Job:
 
 
 class Meter:
-    """Counts events as they are aggregated; writes rate and CPU of all but the first fifth when the last was counted."""
+    """Counts events as they are aggregated; when the last was counted it writes how many were measured, when that began and
+    ended by the clock that all processes of a machine share, and the CPU time it took."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
         self._seen = self._skipped = 0
-        self._next = job.events // WARM_UP
+        self._next = job.skipped
         self._began = self._cpu = 0.0
 
     def count(self, events: int = 1) -> None:
@@ -59,7 +60,7 @@ class Meter:
         if self._seen < self._job.events:
             self._skipped, self._began, self._cpu, self._next = self._seen, now, cpu, self._job.events
         elif not self._job.report.exists():
-            result = {"rate": measured / (now - self._began), "cpu_us": 1e6 * (cpu - self._cpu) / measured}
+            result = {"events": measured, "began": self._began, "ended": now, "cpu_seconds": cpu - self._cpu}
             unfinished = self._job.report.with_suffix(".part")
             unfinished.write_text(json.dumps(result))
             unfinished.rename(self._job.report)

@@ -16,7 +16,7 @@ class Jobs:
     folder: Path
     made: int = 0
 
-    def job(self, variant: str, session_timeout_seconds: float, events: int, topic: str | None = None) -> Job:
+    def job(self, variant: str, session_timeout_seconds: float, events: int, topic: str | None = None, skipped: int = 0) -> Job:
         """Unless a topic is given, that is its own too."""
         self.made += 1
         group = f"run-{self.made}"
@@ -32,4 +32,5 @@ class Jobs:
             directory=str(directory),
             session_timeout_seconds=session_timeout_seconds,
             events=events,
+            skipped=skipped,
         )

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from benchmarks import sizing
-from benchmarks.events import PageLoads, compact, spread, story
+from benchmarks.events import OTHERS, PageLoads, compact, spread, story
 from monitor.checking import Checker
 from streams.metrics.page_load import METRICS
 from streams.metrics.registry import catalogue
@@ -81,7 +81,7 @@ def test_the_size_of_a_pane_is_what_is_said(rate: int) -> None:
     numbers = range(rate * seconds)
     ledger.partition.apply([raw(n, loads.event(rng, n * 7, NOON_MS + 1000 * n // rate), NOON_MS + 10_000) for n in numbers])
     stored = sum(len(value) for name, value in ledger.checkpoint().fields.items() if name.startswith(b"p:"))
-    shares = [1, *(n for n in (pages, 4, 3, 3, 2, 2, 1, 1) for _ in range(n))]
+    shares = [1, *(n for n in (pages, *OTHERS) for _ in range(n))]
     fields = 16 * min(32, len(shares))  # the head of each
     said = sum(sizing.stretch(len(numbers) / share) for share in shares)
     assert said == pytest.approx(stored - fields, rel=0.1)

@@ -1,30 +1,31 @@
 """How this product is measured: what docs/performance.md tells must follow from what was seen."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from benchmarks import report, speed, stages
+from benchmarks import growth, latency, report, speed, stages
 from benchmarks.markdown import Target, markdown
 from benchmarks.parts import PARTS
 from benchmarks.peers.job import Job, Meter
-from benchmarks.worker import Look, span
+from benchmarks.worker import Look, measured, span
 
 
 def test_a_meter_takes_batches(tmp_path: Path) -> None:
     """What goes beyond a fifth when the clock begins is not measured."""
-    job = Job("broker:9092", "redis://", "loads", 4, "group", "", str(tmp_path), 6.0, 100)
+    job = Job("broker:9092", "redis://", "loads", 4, "group", "", str(tmp_path), 6.0, 100, 20)
     meter = Meter(job)
     for _ in range(3):
         meter.count(30)
     assert not job.report.exists()
     meter.count(30)
-    assert json.loads(job.report.read_text()).keys() == {"rate", "cpu_us"}
+    assert json.loads(job.report.read_text())["events"] == 90
 
 
 def looks(*applied: int, places: str = "ab") -> list[Look]:
-    return [Look(number, frozenset(places), n, float(number), 0.0) for number, n in enumerate(applied)]
+    return [Look(number, frozenset(places), n, float(number), 0.1 * number, 0.2 * number) for number, n in enumerate(applied)]
 
 
 def test_a_worker_is_measured_while_it_has_work() -> None:
@@ -40,15 +41,28 @@ def test_a_rebalance_is_not_measured() -> None:
     assert (first.applied, first.places) == (25, frozenset("ab"))
 
 
+def test_a_worker_that_has_less_than_its_share_is_measured_while_it_has_work() -> None:
+    """Partitions are never quite even: what it waits for the other one is not its pace."""
+    first, last = span(looks(0, 25, 60, 90, 90, 90), 100) or (None, None)
+    assert (first and first.applied, last and last.applied) == (25, 60)
+
+
+def test_workers_side_by_side_are_as_fast_as_both() -> None:
+    """What they take is divided by what both have done, what servers take by what came in that time."""
+    both = measured([(looks(0, 100)[0], looks(0, 100)[1]), (looks(0, 300)[0], looks(0, 300)[1])])
+    assert (both.rate, both.cpu_us, both.servers_us) == (400.0, pytest.approx(500.0), pytest.approx(500.0))
+
+
 def test_what_was_over_at_once_is_not_measured() -> None:
     """One look has no length."""
     assert span(looks(0, 50, 100), 100) is None
+    assert span([], 100) is None
 
 
 def raced() -> list[dict[str, object]]:
     rates = {speed.OURS: (100.0, 200.0, 90.0), "Quix": (10.0, 50.0, 10.0)}
     return [
-        {"round": number, "name": name, "events": 1000, "rate": rate, "cpu_us": 1e6 / rate}
+        {"round": number, "name": name, "events": 1000, "rate": rate, "cpu_us": 1e6 / rate, "servers_us": 1.0}
         for name, values in rates.items()
         for number, rate in enumerate(values, 1)
     ]
@@ -64,8 +78,12 @@ def test_ratios_are_taken_within_a_round() -> None:
 
 def test_a_peer_that_did_not_finish_is_left_out_of_its_round() -> None:
     """The others keep theirs."""
-    lines = [line for line in raced() if (line["name"], line["round"]) != ("Quix", 2)]
+    nothing = dict.fromkeys(speed.COLUMNS)
+    lines = [{**line, **nothing} if (line["name"], line["round"]) == ("Quix", 2) else line for line in raced()]
     assert speed.ratios(lines, "Quix", "rate") == [10.0, 9.0]
+    never = [{**line, **nothing} if line["name"] == "Quix" else line for line in raced()]
+    assert "did not finish" in speed.table(never)
+    assert not list(speed.targets(never))
 
 
 def test_a_target_is_met_or_not() -> None:
@@ -89,7 +107,7 @@ def test_columns_of_a_table_stand_under_each_other() -> None:
 def test_every_part_has_its_place_in_the_page() -> None:
     """And whatever else the page has a place for is filled."""
     page = (report.ROOT / "docs/performance.md").read_text()
-    for name in (*PARTS, "machine", "runs", "targets", "sizes", "tables"):
+    for name in (*PARTS, "machine", "runs", "targets", "sizes", "tables", "rest"):
         assert "measured\n" in report.put(page, name, "measured"), name
 
 
@@ -119,3 +137,35 @@ def test_stages_are_put_back() -> None:
 def test_a_short_measurement_of_peers_replaces_nothing() -> None:
     """A table stands until a whole measurement takes its place."""
     assert report.peers([{"name": "Quix", "events": 100, "kills": 1}]) == ""
+
+
+def test_who_does_not_come_back_is_never_back() -> None:
+    """Once is the worst, most of the time also the median."""
+    whole = {"events": 100_000, "kills": 5, "session_timeout_seconds": 6.0, "twice": 0, "missing": 0}
+    backs = {"once": [1.0, 2.0, None], "mostly": [1.0, None, None]}
+    once, mostly = (report.peers([{**whole, "name": name, "back_seconds": back}]).split() for name, back in backs.items())
+    assert (once[-4], once[-2]) == ("2.0", "never")
+    assert (mostly[-4], mostly[-2]) == ("never", "never")
+
+
+def test_quantiles_of_alerts_are_of_their_ranks() -> None:
+    """The nineteenth of twenty is the one that 95 % are within; the longest of runs is that of all."""
+    runs = [{"what": "figure", **dict.fromkeys(latency.QUANTILES, longest)} for longest in (1.0, 3.0, 2.0)]
+    told = latency.summary([*runs, *({"what": "alert", "seconds": float(n)} for n in range(1, 21))])
+    assert (told["figure"]["p95"], told["figure"]["max"]) == (2.0, 3.0)
+    assert (told["alert"]["p50"], told["alert"]["p95"], told["alert"]["max"]) == (10.0, 19.0, 20.0)
+
+
+def test_what_grows_is_measured_on_what_is_published() -> None:
+    """Each kind has its source, each point of a picture its kind, and each source as many events as are waited for."""
+    assert {kind.source for kind in growth.KINDS} == growth.SOURCES.keys()
+    names = {kind.name for kind in growth.KINDS}
+    assert all(name in names for points in growth.AXES.values() for name in points.values())
+    for source, _ in growth.SOURCES.values():
+        assert sum(1 for _ in source(100)) == 100
+
+
+def test_each_contestant_has_a_topic_of_as_many_events_as_it_is_measured_on() -> None:
+    """Whoever reads ahead must not be charged for what is not counted."""
+    counted = Counter(name for name, _, _ in speed.page_loads(50, {("session", 50): "all", ("page", 30): "some"}))
+    assert counted == {"all": 50, "some": 30}

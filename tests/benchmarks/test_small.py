@@ -29,7 +29,7 @@ def test_a_part_tells_what_it_measured(
     cache.mkdir(parents=True)
     folder = tmp_path / "run"
     folder.mkdir()
-    run(name, Arena(kafka, start_redis(), folder), SMALL, cache)
+    run(name, Arena(kafka, start_redis(), folder), SMALL, cache, 0.0)
     monkeypatch.setattr(report, "CACHE", cache.parent)
     tables = dict(report.performance(report.benched()))
     assert tables[name].partition("\n\n")[0] in capsys.readouterr().out

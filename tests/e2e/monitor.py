@@ -173,15 +173,15 @@ class Monitor:
     def close(self) -> None:
         self._running.close()
 
-    def xmon(self, *arguments: str, **settings: object) -> subprocess.CompletedProcess[str]:
-        """Runs a command to its end."""
+    def xmon(self, *arguments: str, seconds: float = COMMAND_SECONDS, **settings: object) -> subprocess.CompletedProcess[str]:
+        """Runs a command to its end; fails when that takes too long."""
         return subprocess.run(
             [XMON, *arguments],
             env=dict(setting.split("=", 1) for setting in environment({**self.settings, **settings})),
             cwd=self._directory,
             capture_output=True,
             text=True,
-            timeout=COMMAND_SECONDS,
+            timeout=seconds,
             check=False,
         )
 

@@ -4,7 +4,7 @@ import fcntl
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
@@ -14,7 +14,7 @@ from tests.services.service import HOST, Missing, Service, free_port, on_path
 PARTS = Path(__file__).with_name("kafka")
 CACHE = Path(__file__).parents[2] / ".cache" / "kafka"
 CLUSTER_ID = "ZXhwZXJpZW5jZS1tb25pdA"  # any 16 bytes in base64
-JAVA_OPTIONS = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+JAVA_OPTIONS = ("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")  # soon there
 DOWNLOAD_SECONDS = 600
 FORMAT_SECONDS = 60
 API_VERSIONS = bytes.fromhex("0000000a 0012 0000 00000001 ffff")  # length, key 18, version 0, correlation 1, no client
@@ -26,8 +26,9 @@ class KafkaServer(Service):
     name = "kafka"
     ready_seconds: ClassVar[float] = 60.0
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, java_options: Sequence[str] = JAVA_OPTIONS) -> None:
         super().__init__(directory)
+        self._java_options = java_options
         self._java = on_path("java")
         self._jars = jars()
         self._controller_port = free_port()
@@ -58,7 +59,7 @@ class KafkaServer(Service):
             subprocess.run(tool, stdout=log, stderr=log, timeout=FORMAT_SECONDS, check=True)
 
     def _run(self, main_class: str) -> list[str]:
-        return [self._java, *JAVA_OPTIONS, "-cp", f"{self._jars}/*", main_class]
+        return [self._java, *self._java_options, "-cp", f"{self._jars}/*", main_class]
 
 
 def jars() -> Path:
