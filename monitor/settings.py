@@ -50,12 +50,12 @@ class Settings(BaseSettings):
     kafka_ssl_keyfile: ExistingFile | None = Field(None, description="this client's key")
     kafka_group_instance_id: str | None = Field(None, description="static membership: a name of its own for every worker")
     kafka_session_timeout_seconds: float = Field(
-        10, ge=6, le=300, description="so long a silent worker keeps its partitions, and a killed one without such a name waits"
+        10, ge=6, le=300, description="after so much silence the partitions of a worker are given to others"
     )
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
         pattern=r"^(rediss?(\+cluster)?|unix)://",
-        description="`redis://`, `rediss://` (TLS), `unix://`, `redis+cluster://`",
+        description="`redis://`, `unix://`, `redis+cluster://`; `rediss://` and `rediss+cluster://` with TLS",
     )
     redis_username: str | None = Field(None, description="ACL user")
     redis_password: SecretStr | None = Field(None, description="of that user, or of the server")
@@ -76,7 +76,11 @@ class Settings(BaseSettings):
     pseudonym_key: SecretStr | None = Field(
         None, description="keys the hashes of sessions, users and customers; unset: one is made and kept in Redis"
     )
-    public_url: str | None = Field(None, pattern=r"^https?://", description="of the page, for links in alerts")
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="of the page for people: for links in alerts, and the name it answers to behind a proxy",
+    )
     checkpoint_interval_seconds: float = Field(0.5, ge=0.05, le=60, description="between two writes of a partition")
     lateness_seconds: int = Field(120, ge=0, le=900, description="how long a pane of 10 s stays open for late events")
     max_event_bytes: int = Field(262_144, ge=1024, le=16 << 20, description="larger events are dead letters")

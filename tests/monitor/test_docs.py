@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from alerts.conditions import registry
+from alerts.rule_spec import Spec
 from monitor import docs
 from monitor.checking import Checker
+from monitor.failures import Code
 from monitor.settings import unknown_names
 from streams.events.decode import Reason
+from streams.kafka.exit_codes import ExitCode
 from streams.kafka.publish import key_of
 from streams.metrics.registry import catalogue
 from streams.reading.health import COUNTERS
@@ -33,13 +37,21 @@ def test_a_left_over_schema_is_stale(tmp_path: Path) -> None:
     assert "docs/schemas/gone.json" in docs.stale(tmp_path)
 
 
+def headings(page: Path) -> set[str]:
+    """As links name them."""
+    found = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_a_page_names_exists(page: Path) -> None:
-    """Every XMON_ name is a setting, and every link to a file and every path of ours leads somewhere."""
+    """Every XMON_ name is a setting, and every link to a file or a heading and every path of ours leads somewhere."""
     text = page.read_text()
     assert unknown_names(dict.fromkeys(re.findall(r"XMON_\w+", text), "")) == []
     for link in re.findall(r"\]\((?!http)([^)]+)\)", text):
-        assert (page.parent / link).exists(), link
+        file, _, anchor = link.partition("#")
+        assert (page.parent / file).exists(), link
+        assert not anchor or anchor in headings(page.parent / file), link
     for path in re.findall(r"`((?:streams|alerts|monitor|tests|docs|deploy)/[\w/.-]+)`", text):
         assert (ROOT / path).exists(), path
 
@@ -49,6 +61,15 @@ def test_every_topic_is_listed(text: str) -> None:
     """A new family shows up in both tables."""
     for name in FAMILIES:
         assert f"`experience.{name}`" in text
+
+
+def test_the_guide_for_operators_has_every_field_of_a_rule_and_every_exit_code() -> None:
+    """Nobody should have to read the program for them."""
+    text = (ROOT / "docs/operating.md").read_text()
+    for name in (*Spec.fields(), *registry.find()):
+        assert f"`{name}`" in text, name
+    told = {int(code) for cell in re.findall(r"^\| ([\d, to]+) \|", text, re.MULTILINE) for code in re.findall(r"\d+", cell)}
+    assert told | set(range(83, 89)) == {int(code) for code in (*Code, *ExitCode) if code}
 
 
 def test_every_example_is_accepted() -> None:
