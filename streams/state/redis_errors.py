@@ -64,7 +64,7 @@ def store_error(error: BaseException) -> StoreError:
         return StoreRejected(problem, _CHANGE["WRONGPASS"])
     if isinstance(error, ConnectionError | TimeoutError | ClusterError | RedisClusterException | OSError):
         return StoreUnavailable(problem, _UNREACHABLE)
-    return StoreRejected(problem, "Redis 6.2 or later, or Valkey, is needed")
+    return StoreRejected(problem, "Redis 7 or later, or Valkey, is needed")
 
 
 def _words(error: BaseException) -> list[str]:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from streams.events import app_session
 from streams.events.decode import Decoder, Reason
 from streams.events.page_load import FAMILY
 from tests.streams.records import START, Raw, page, raw
@@ -69,6 +70,13 @@ def test_null_is_the_same_as_missing() -> None:
     """Producers that write every field lose nothing."""
     fields = {name: None for name in FAMILY.model.__annotations__ if name != "app"}
     assert not DECODER.decode([raw(0, {"app": "a", **fields})]).refused
+
+
+def test_a_session_may_last_for_days() -> None:
+    """An app that stays open is no mistake of its producer."""
+    decoder = Decoder(app_session.FAMILY, 10_000)
+    ended = {"app": "a", "session": "s", "status": "ended", "duration_ms": 3 * 86_400_000}
+    assert not decoder.decode([raw(0, ended, START)]).refused
 
 
 def test_a_record_without_a_timestamp_is_put_aside() -> None:
