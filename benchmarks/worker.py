@@ -32,6 +32,10 @@ class Measured:
     servers_us: float  # an event, of Kafka and Redis
 
 
+class Unseen(Exception):  # noqa: N818 - a finding
+    """A worker has not told twice where it was while it had work: more events are needed, or a better share of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What a worker has applied when it says so, once a second, and what that took."""
@@ -64,8 +68,7 @@ class Workers:
             process.stop()
 
     def count(self, events: int) -> Measured:
-        """Returns when so many are stored. Raises TimeoutError, and RuntimeError where a worker ends, or says too little of
-        itself in the time that so few events take."""
+        """Returns when so many are stored. Raises TimeoutError, RuntimeError where a worker ends, and `Unseen`."""
         began = time.monotonic()
         while (stored := self._stored()) < events:
             if time.monotonic() > began + LIMIT_SECONDS:
@@ -79,7 +82,7 @@ class Workers:
         if len(spans) == len(self._processes) and all(spans):
             return measured(spans)
         if events > FEW_EVENTS:
-            raise RuntimeError(f"in the time of {events:,} events a worker has not told twice where it was: more are needed")
+            raise Unseen
         cpu = sum(cpu_seconds(process.pid) for process in self._processes)
         return Measured(events / (time.monotonic() - began), 1e6 * cpu / events, 0.0)
 

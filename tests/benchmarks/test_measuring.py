@@ -165,6 +165,13 @@ def test_what_grows_is_measured_on_what_is_published() -> None:
         assert sum(1 for _ in source(100)) == 100
 
 
+def test_a_run_that_was_not_seen_is_left_out() -> None:
+    """The others tell; without any nothing is told."""
+    seen, unseen = ({"name": "x", **dict.fromkeys(growth.COLUMNS, value)} for value in (2.0, None))
+    assert growth.medians([seen, unseen])["x"]["rate"] == 2.0
+    assert "nan" in growth.table([unseen])
+
+
 def test_each_contestant_has_a_topic_of_as_many_events_as_it_is_measured_on() -> None:
     """Whoever reads ahead must not be charged for what is not counted."""
     counted = Counter(name for name, _, _ in speed.page_loads(50, {("session", 50): "all", ("page", 30): "some"}))
