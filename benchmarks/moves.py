@@ -8,7 +8,7 @@ partitions to the worker that stays until something new of each is stored; the o
 import statistics
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from confluent_kafka import ConsumerGroupState
 from confluent_kafka.admin import AdminClient
@@ -74,16 +74,13 @@ class Site:
         leaving, theirs = self._one()
         ending = threading.Thread(target=leaving.stop)
         ending.start()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while self.shares() != [set(range(PARTITIONS))]:
-            if time.monotonic() > deadline:
-                raise TimeoutError("the worker that stays was not given the partitions of the one that leaves")
-            time.sleep(LOOK_SECONDS)
+        _until(
+            lambda: self.shares() == [set(range(PARTITIONS))],
+            "the worker that stays was not given the partitions of the one that leaves",
+        )
         began = time.monotonic()
         ending.join()  # what it has applied it may store until then
-        seconds = self._away(theirs, self.positions(), began)
-        self._replace()
-        return seconds
+        return self._again(theirs, self.positions(), began)
 
     def killed(self) -> float:
         """Seconds from the end of a worker."""
@@ -91,28 +88,33 @@ class Site:
         began = time.monotonic()
         dying.kill9()
         time.sleep(LAST_WORDS_SECONDS)
-        seconds = self._away(theirs, self.positions(), began)
-        self._replace()
-        return seconds
+        return self._again(theirs, self.positions(), began)
 
     def _one(self) -> tuple[Process, set[int]]:
         worker = self.workers.pop(0)
         return worker, self.held(worker)
 
-    def _away(self, theirs: set[int], before: Positions, began: float) -> float:
+    def _again(self, theirs: set[int], before: Positions, began: float) -> float:
         self._wait_for(theirs, before)
-        return time.monotonic() - began
-
-    def _replace(self) -> None:
+        seconds = time.monotonic() - began
         self.workers.append(self._monitor.start("worker"))
         self.settle()
+        return seconds
 
     def _wait_for(self, numbers: set[int], before: Positions) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not all(now > before[number] for number, now in self.positions().items() if number in numbers):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"nothing new is stored of some of {numbers}")
-            time.sleep(LOOK_SECONDS)
+        _until(
+            lambda: all(now > before[number] for number, now in self.positions().items() if number in numbers),
+            f"nothing new is stored of some of {numbers}",
+        )
+
+
+def _until(true: Callable[[], bool], problem: str) -> None:
+    """Returns as soon as it is. Raises TimeoutError with the problem."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not true():
+        if time.monotonic() > deadline:
+            raise TimeoutError(problem)
+        time.sleep(LOOK_SECONDS)
 
 
 def lines(arena: Arena, scale: Scale) -> Iterator[Line]:

@@ -15,14 +15,12 @@ import os
 import random
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import linear_regression
-from typing import Self
 from zlib import crc32
 
 import httpx
@@ -39,6 +37,7 @@ from tests.faults.observed import LAYOUTS
 from tests.faults.site import Place, Site
 from tests.services.kafka import KafkaServer
 from tests.services.redis import RedisServer
+from tests.services.steady import Steady
 
 CACHE = Path(__file__).parents[2] / ".cache" / "soak"
 SAMPLE_SECONDS = 5.0
@@ -106,40 +105,27 @@ HEAD = (
 )
 
 
-class Load(threading.Thread):
-    """Publishes at a rate; how late it is does not matter, an event's time is when it was due."""
+class Load(Steady):
+    """Events of all families; how late one is does not matter, its time is when it was due."""
 
     def __init__(self, site: Site, rate: int) -> None:
-        super().__init__(daemon=True)
-        self._producer = Producer(
+        producer = Producer(
             {"bootstrap.servers": site.kafka.bootstrap, "linger.ms": 20, "enable.idempotence": True, "log_level": 0}
         )
-        self._site, self._rate = site, rate
-        self._over = threading.Event()
-        self.sent = 0
+        super().__init__(producer, rate, step_seconds=0.02, patience_seconds=PATIENCE_SECONDS)
+        self._site, self._coming = site, self._events(rate)
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
+    def publish(self, events: int) -> None:
+        for event in itertools.islice(self._coming, events):
+            partition = crc32(event.key or b"") % self._site.width[event.family]
+            topic = self._site.monitor.topic(event.family)
+            self._producer.produce(topic, event.value, event.key, partition, timestamp=event.arrival)
+            self.sent += 1
 
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self.join()
-        assert self._producer.flush(PATIENCE_SECONDS) == 0, "not all events were acknowledged"
-
-    def run(self) -> None:
-        events, began = self._events(), time.monotonic()
-        while not self._over.wait(0.02):
-            for event in itertools.islice(events, int(self._rate * (time.monotonic() - began)) - self.sent):
-                partition = crc32(event.key or b"") % self._site.width[event.family]
-                topic = self._site.monitor.topic(event.family)
-                self._producer.produce(topic, event.value, event.key, partition, timestamp=event.arrival)
-                self.sent += 1
-            self._producer.poll(0)
-
-    def _events(self) -> Iterator[Sent]:
+    @staticmethod
+    def _events(rate: int) -> Iterator[Sent]:
         now = int(time.time() * 1000)
-        seeds = range(self._rate * STEP_MS // 1000)
+        seeds = range(rate * STEP_MS // 1000)
         sources = [Generator(seed, start_ms=now, step_ms=STEP_MS, sessions=SESSIONS) for seed in seeds]
         streams = [source.events(sys.maxsize) for source in sources]
         while True:
