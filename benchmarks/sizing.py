@@ -8,10 +8,12 @@ those are is learnt from a sample of events. Identities of open panes, names, an
 
 import argparse
 import random
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,9 +34,9 @@ from tests.streams.records import START, raw
 
 Array = np.ndarray
 SAMPLE = 20_000
-INDEX = 4  # bytes that say which cell, bucket or register it is
-CELL, BUCKET, REGISTER = INDEX + 8, INDEX + 4, INDEX + 1
-ROW, FIELD, NAME, VERSION, IDENTITY = 4, 100, 70, 18, 8  # FIELD: with its name, length and place in the hash
+CELL, BUCKET, REGISTER = 1, 2, 2  # bytes that say which it is: the step from the one before
+TOTAL = 8  # bytes of the largest sum of all time
+ROW, FIELD, NAME, VERSION, IDENTITY = 4, 110, 70, 18, 8  # FIELD: its name, head, length and place in the hash
 PACKING = 1.1  # Redis has blocks of a few sizes, and takes the next larger one
 MINUTES, PANES_A_MINUTE = time.MINUTES_KEPT_MS // time.MINUTE_MS, time.MINUTE_MS // time.PANE_MS
 
@@ -65,35 +67,51 @@ class Installation:
 
     def bytes(self) -> float:
         """Of all partitions, at most."""
-        a_minute = 60 * self.rate / self.partitions
-        series = [1, *(n for n in self.values for _ in range(n))]  # an event in so many goes to one of them
-        minutes = self.minutes * sum(stretch(a_minute / self.apps / share) for share in series)
-        panes = self.panes * sum(stretch(a_minute / PANES_A_MINUTE / self.apps / share) for share in series)
-        totals = len(series) * (ROW + CELL * float((touched()[0] > 0).sum()))
-        identities = IDENTITY * a_minute / PANES_A_MINUTE * self.panes
-        blocks = min(BLOCKS, self.series)
-        fields = blocks * (self.panes + 2) + self.minutes + self.panes * (1 + a_minute / PANES_A_MINUTE / CHUNK)
+        a_minute, a_pane = 60 * self.rate / self.partitions, 10 * self.rate / self.partitions
+        parts = self.apps * [self.apps * part for part in (1, *(n for n in self.values for _ in range(n)))]
+        stretches = self.minutes * stretch(a_minute, parts) + self.panes * stretch(a_pane, parts, BLOCKS)
+        totals = len(parts) * (ROW + (CELL + TOTAL) * float((touched().cells > 0).sum()))
+        identities = IDENTITY * a_pane * self.panes
+        fields = min(BLOCKS, self.series) * (self.panes + 2) + self.minutes + self.panes * (1 + a_pane / CHUNK)
         others = fields * (FIELD + VERSION) + self.series * NAME
-        return self.partitions * (PACKING * (self.apps * (minutes + panes + totals) + identities) + others)
+        return self.partitions * (PACKING * (stretches + totals + identities) + others)
+
+
+class Touched(NamedTuple):
+    """The share of page loads that touch each cell, and each bucket; and what the largest sum takes of each of them."""
+
+    cells: Array
+    buckets: Array
+    amount: float
 
 
 @cache
-def touched() -> tuple[Array, Array]:
-    """The share of page loads that touch each cell, and each bucket."""
+def touched() -> Touched:
+    """As a sample of events has it."""
     rng, partition = random.Random(1), Partition(METRICS)
     records = [raw(number, PageLoads().event(rng, number, 0)) for number in range(SAMPLE)]
     decoded = partition._decoder.decode(records)  # noqa: SLF001 - what a partition makes of records
     layout = Layout(METRICS.figures)
     added = layout.measure(Columns(decoded.events))
     cells = np.bincount(added.cells[1], minlength=layout.cells) + np.bincount(added.sums[1], minlength=layout.cells)
-    return cells / SAMPLE, np.bincount(added.buckets[1], minlength=layout.buckets) / SAMPLE
+    buckets = np.bincount(added.buckets[1], minlength=layout.buckets)
+    amounts = np.bincount(added.sums[1], added.sums[2])
+    return Touched(cells / SAMPLE, buckets / SAMPLE, float(amounts.max()) / SAMPLE)
 
 
-def stretch(events: float) -> float:
-    """Bytes of a series in a pane or minute that so many events touch on average, each of another person."""
-    cells, buckets = (_touched_by(events, shares).sum() for shares in touched())
+def stretch(events: float, parts: Sequence[int], fields: int = 1) -> float:
+    """Bytes that so many events touch on average in a pane or minute, each of another person. One in `parts` of them goes to a
+    series; the largest of a field says how wide its numbers are."""
+    widest = [min(parts[field::fields]) for field in range(min(fields, len(parts)))]
+    series = Counter((part, widest[number % fields]) for number, part in enumerate(parts))
+    return sum(count * _of_a_series(events / part, events / most) for (part, most), count in series.items())
+
+
+def _of_a_series(events: float, most: float) -> float:
+    cells, buckets = (_touched_by(events, shares).sum() for shares in touched()[:2])
     registers = REGISTERS * _touched_by(events, 1 / REGISTERS)
-    return float(ROW * _touched_by(events, 1) + CELL * cells + BUCKET * buckets + REGISTER * registers)
+    cell, bucket = CELL + _width(most * touched().amount), BUCKET + _width(most * touched().buckets.max())
+    return float(ROW * _touched_by(events, 1) + cell * cells + bucket * buckets + (REGISTER + 1) * registers)
 
 
 def _touched_by(events: float, share: Array | float) -> Array:
@@ -101,10 +119,15 @@ def _touched_by(events: float, share: Array | float) -> Array:
     return -np.expm1(-events * share)
 
 
+def _width(largest: float) -> int:
+    """Bytes of a number up to this."""
+    return int(np.min_scalar_type(int(largest)).itemsize)
+
+
 def kept(events_a_minute: float, lateness_seconds: int = 120) -> float:
     """Bytes of a series in one partition, of all that is kept of it."""
     some = Installation(1, (), 1, events_a_minute / 60, lateness_seconds)
-    return PACKING * (MINUTES * stretch(events_a_minute) + some.panes * stretch(events_a_minute / PANES_A_MINUTE))
+    return PACKING * (MINUTES * stretch(events_a_minute, [1]) + some.panes * stretch(events_a_minute / PANES_A_MINUTE, [1]))
 
 
 def contact() -> float:

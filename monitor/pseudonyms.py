@@ -4,7 +4,7 @@ from hashlib import blake2b
 
 from streams.metrics.columns import Pseudonym
 
-CACHED = 100_000
+CACHED = 30_000
 _BYTES = 8
 _LONGEST_KEY = 64  # blake2b's
 

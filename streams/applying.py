@@ -42,7 +42,8 @@ class Applying:
         again."""
         while len(self.pending) >= (AT_ONCE if only_full else 1):
             size = AT_ONCE if state.next >= self._careful_until else 1
-            now, self.pending = self.pending[:size], self.pending[size:]
+            now = self.pending[:size]
+            del self.pending[:size]
             try:
                 refused = state.apply(now, self._unusable)
             except MemoryError:  # no record's fault: the worker ends, and another counts all of them

@@ -14,7 +14,9 @@ import numpy as np
 Array = np.ndarray
 BLOCKS = 32  # fields a pane is stored in; a series lies in the block of its number modulo this
 _FEW_ROWS = 8
-_HEADER = struct.Struct("<4I")
+HEADER = struct.Struct("<4I6B")  # rows, cells, buckets, registers; bytes of a place and of a value of each
+_WIDTHS = tuple(map(np.dtype, 9 * ["<u1"] + 8 * ["<u2"] + 16 * ["<u4"] + 32 * ["<u8"]))  # by how many bits a number has
+_KINDS = np.int64, np.uint32, np.uint8  # of values, once read
 _MOST_NARROW = np.iinfo(np.uint16).max
 _DENSE = 8  # below this many cells an addition, going through all cells is cheaper than jumping to some
 
@@ -53,29 +55,39 @@ class Rows:
     registers: tuple[Array, Array]
 
     def encode(self) -> bytes:
-        """The inverse of `decode`; the same content always gives the same bytes."""
-        parts = [_HEADER.pack(self.series.size, self.cells[0].size, self.buckets[0].size, self.registers[0].size)]
-        parts.append(self.series.astype("<u4").tobytes())
-        for (index, value), kind in zip((self.cells, self.buckets, self.registers), _KINDS, strict=True):
-            parts += [index.astype("<u4").tobytes(), value.astype(kind).tobytes()]
-        return b"".join(parts)
-
-
-_KINDS = ("<i8", "<u4", "u1")
+        """The inverse of `decode`; the same content always gives the same bytes. Places are kept as steps from one to the next,
+        and numbers in as few bytes as the largest of their array needs."""
+        arrays = [self.series.astype("<u4")]
+        for index, value in (self.cells, self.buckets, self.registers):
+            arrays += [_narrow(_steps(index)), _narrow(value)]
+        header = HEADER.pack(*(array.size for array in arrays[::2]), *(array.itemsize for array in arrays[1:]))
+        return b"".join((header, *(array.data for array in arrays)))
 
 
 def decode(content: bytes) -> Rows:
     """Reads what `Rows.encode` wrote."""
-    count, *sizes = _HEADER.unpack_from(content)
-    at = _HEADER.size + 4 * count
-    series = np.frombuffer(content, "<u4", count, _HEADER.size).astype(np.int64)
-    pairs = []
-    for size, kind in zip(sizes, _KINDS, strict=True):
-        index = np.frombuffer(content, "<u4", size, at).astype(np.int64)
-        at += 4 * size
-        pairs.append((index, np.frombuffer(content, kind, size, at)))
-        at += size * np.dtype(kind).itemsize
-    return Rows(series, *pairs)
+    rows, cells, buckets, registers, *sizes = HEADER.unpack_from(content)
+    at, arrays = HEADER.size, []
+    for count, size in zip((rows, cells, cells, buckets, buckets, registers, registers), (4, *sizes), strict=True):
+        arrays.append(np.frombuffer(content, f"<u{size}", count, at))
+        at += count * size
+    series, *others = arrays
+    pairs = zip(others[::2], others[1::2], _KINDS, strict=True)
+    return Rows(series.astype(np.int64), *((steps.cumsum(dtype=np.int64), value.astype(kind)) for steps, value, kind in pairs))
+
+
+def _steps(ascending: Array) -> Array:
+    steps = ascending.copy()
+    steps[1:] -= ascending[:-1]
+    return steps
+
+
+def _narrow(numbers: Array) -> Array:
+    """In as few bytes as the largest needs; eight where one is negative."""
+    if numbers.itemsize == 1:
+        return numbers
+    most = np.maximum.reduce(numbers.view(f"u{numbers.itemsize}"), initial=0)
+    return numbers.astype(_WIDTHS[int(most).bit_length()])
 
 
 class Pane:

@@ -29,7 +29,7 @@ from streams.windows.position import NOWHERE, branched, offset_of
 from streams.windows.tables import HORIZON_MS, KeyedTable
 
 Array = np.ndarray
-FORMAT = 3
+FORMAT = 4
 QUIET_MS = 20_000  # after the end of a pane: few events come so much later than others
 TOTALS, SERIES, LIVE = -1, -2, -3  # in place of a pane in `_versions`
 MINUTE = BLOCKS  # in place of a block: all of a folded minute

@@ -12,6 +12,7 @@ from benchmarks.events import OTHERS, PageLoads, compact, spread, story
 from monitor.checking import Checker
 from streams.metrics.page_load import METRICS
 from streams.metrics.registry import catalogue
+from streams.windows.pane import BLOCKS, HEADER
 from streams.windows.partition import Partition
 from streams.windows.storage import Ledger
 from tests.streams.records import raw
@@ -81,7 +82,6 @@ def test_the_size_of_a_pane_is_what_is_said(rate: int) -> None:
     numbers = range(rate * seconds)
     ledger.partition.apply([raw(n, loads.event(rng, n * 7, NOON_MS + 1000 * n // rate), NOON_MS + 10_000) for n in numbers])
     stored = sum(len(value) for name, value in ledger.checkpoint().fields.items() if name.startswith(b"p:"))
-    shares = [1, *(n for n in (pages, *OTHERS) for _ in range(n))]
-    fields = 16 * min(32, len(shares))  # the head of each
-    said = sum(sizing.stretch(len(numbers) / share) for share in shares)
-    assert said == pytest.approx(stored - fields, rel=0.1)
+    parts = [1, *(n for n in (pages, *OTHERS) for _ in range(n))]
+    heads = HEADER.size * BLOCKS
+    assert sizing.stretch(len(numbers), parts, BLOCKS) == pytest.approx(stored - heads, rel=0.1)

@@ -183,15 +183,15 @@ class Scales:
         self._minutes = {which: sizes for which, sizes in self._minutes.items() if which in there}
 
     def _held(self, place: Place, content: bytes) -> int:
-        """As `serve` holds a minute: what is stored with an index of 8 bytes a value, and a copy of what totals are."""
+        """As `serve` holds a minute: every number with an index of 8 bytes, and a copy of what totals are."""
         rows, layout = decode(content), LAYOUTS[place[0]]
         totals = np.isin(rows.series, self._totals(place))
-        held = len(content) + ARRAYS
+        held = ARRAYS
         for (index, value), width in zip(
             (rows.cells, rows.buckets, rows.registers), (layout.cells, layout.buckets, layout.registers), strict=True
         ):
             copied = int(totals[index // width].sum()) if width else 0
-            held += index.nbytes + copied * (index.itemsize + value.itemsize)
+            held += (index.size + copied) * (index.itemsize + value.itemsize)
         return held
 
     def _totals(self, place: Place) -> list[int]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.metrics.stored import Added
-from streams.windows.pane import BLOCKS, Pane, decode
+from streams.windows.pane import BLOCKS, HEADER, Pane, Rows, decode
 from streams.windows.partition import CellsOnly
 
 WIDTHS = CellsOnly(3, 4, 5)
@@ -61,6 +61,54 @@ def test_merging_is_adding_in_one_pane(
         other.rest()
     one.merge(other)
     assert content(one) == content(both)
+
+
+def pairs(values: st.SearchStrategy[int], kind: type[np.generic]) -> st.SearchStrategy[tuple[np.ndarray, np.ndarray]]:
+    """Ascending places and a value each."""
+    some = st.dictionaries(st.integers(0, 2**32 - 1), values, max_size=6)
+    return some.map(lambda found: (np.array(sorted(found), np.int64), np.array([found[key] for key in sorted(found)], kind)))
+
+
+CELLS = pairs(st.integers(-(2**63), 2**63 - 1), np.int64)
+BUCKETS = pairs(st.integers(1, 2**32 - 1), np.uint32)
+REGISTERS = pairs(st.integers(1, 60), np.uint8)
+
+
+@given(st.sets(st.integers(0, 2**32 - 1), max_size=6), CELLS, BUCKETS, REGISTERS)
+def test_what_is_stored_is_read_again(
+    series: set[int],
+    cells: tuple[np.ndarray, np.ndarray],
+    buckets: tuple[np.ndarray, np.ndarray],
+    registers: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """However large the numbers; and what is read is stored as the same bytes."""
+    arrays = cells, buckets, registers
+    rows = Rows(np.array(sorted(series), np.int64), *arrays)
+    read = decode(rows.encode())
+    assert read.series.tolist() == rows.series.tolist()
+    for (places, values), (places_read, values_read) in zip(arrays, (read.cells, read.buckets, read.registers), strict=True):
+        assert places_read.tolist() == places.tolist()
+        assert values_read.tolist() == values.tolist()
+        assert values_read.dtype == values.dtype
+    assert read.encode() == rows.encode()
+
+
+@given(st.lists(st.integers(1, 2**16 - 1), min_size=1, max_size=6))
+def test_how_wide_an_array_is_does_not_show(counts: list[int]) -> None:
+    """A sketch's buckets become wider while a pane is open; what is stored is the same."""
+    places, nothing = np.arange(len(counts)), (NOTHING, NOTHING)
+    narrow, wide = (
+        Rows(NOTHING, nothing, (places, np.array(counts, kind)), nothing).encode() for kind in (np.uint16, np.uint32)
+    )
+    assert narrow == wide
+
+
+@pytest.mark.parametrize(("largest", "width"), [(255, 1), (256, 2), (2**16, 4), (2**32, 8), (-1, 8)])
+def test_numbers_take_as_much_as_the_largest_needs(largest: int, width: int) -> None:
+    """A step of one byte each, and the values."""
+    cells = np.arange(2), np.array([1, largest])
+    content = Rows(NOTHING, cells, (NOTHING, NOTHING), (NOTHING, NOTHING)).encode()
+    assert len(content) == HEADER.size + 2 * (1 + width)
 
 
 def test_what_comes_late_takes_little_room() -> None:
