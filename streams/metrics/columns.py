@@ -127,6 +127,10 @@ def missing(values: Sequence[Any]) -> bool:
 
 
 def _fields(events: Sequence[Any]) -> dict[str, Sequence[Any]]:
-    """All fields of events as they were read: to turn them at once costs half of asking each event for what is needed of it."""
+    """All fields of events as they were read. One list of everything, of which each takes every so many-th, costs less than
+    half of asking each event for what is needed of it."""
     names = getattr(events[0], "__struct_fields__", ()) if events else ()
-    return dict(zip(names, zip(*map(astuple, events), strict=True), strict=True)) if names else {}
+    everything: list[Any] = []
+    for values in map(astuple, events) if names else ():
+        everything += values
+    return {name: everything[at :: len(names)] for at, name in enumerate(names)}

@@ -237,7 +237,7 @@ def _place(how: np.ufunc, target: Array, at: Array, pair: tuple[Array, Array]) -
 
 def _places(starts: Array, events: Array, column: Array) -> Array:
     """starts[events[i], j] + column[i] for all i, j, one after the other."""
-    at: Array = starts[events]
+    at: Array = starts.take(events, axis=0)
     at += column[:, None]
     return np.ravel(at)
 

@@ -139,7 +139,7 @@ class Partition:
         codes = self.series.codes(columns, hour_of(closed))
         added = self.layout.measure(columns)
         panes = times // time.PANE_MS * time.PANE_MS
-        for start in np.unique(panes).tolist():
+        for start in time.distinct(panes):
             pane = self.panes.get(start) or self._open(start)
             pane.add(*_chosen(panes == start, codes, added))
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from streams.windows.time import distinct
+
 Array = np.ndarray
 CHUNK = 2048
 _SMALLEST_TABLE = 1 << 14
@@ -78,9 +80,7 @@ class Seen:
         """uint64[n] identities, int64[n] buckets → bool[n]: True for the first of each identity among all that are held."""
         if not ids.size:
             return np.zeros(0, dtype=bool)
-        _, first = np.unique(ids, return_index=True)
-        fresh = np.zeros(ids.size, dtype=bool)
-        fresh[first] = True
+        fresh = _first(ids)
         suspects = np.flatnonzero(fresh & self._flags[self._slot(ids)])
         for bucket in self.buckets.values():
             if not suspects.size:
@@ -92,7 +92,7 @@ class Seen:
         return fresh
 
     def _add(self, ids: Array, buckets: Array) -> None:
-        for number in np.unique(buckets).tolist():
+        for number in distinct(buckets):
             self.buckets.setdefault(number, Bucket()).add(ids[buckets == number])
             self._changed.add(number)
         self._count += ids.size
@@ -136,3 +136,13 @@ class Seen:
             bucket.restore([contents[i] for i in sorted(contents)])
         self._count = sum(bucket.count for bucket in self.buckets.values())
         self._rebuild()
+
+
+def _first(ids: Array) -> Array:
+    """bool[n]: True for the first of each. As a rule all are different, which takes a sixth of the time to see."""
+    ordered = np.sort(ids)
+    if (ordered[1:] != ordered[:-1]).all():
+        return np.ones(ids.size, dtype=bool)
+    first = np.zeros(ids.size, dtype=bool)
+    first[np.unique(ids, return_index=True)[1]] = True
+    return first

@@ -29,3 +29,8 @@ def runs(values: Array) -> list[tuple[int, int]]:
     """(start, end) of each run of equal neighbours."""
     cuts = np.flatnonzero(np.diff(values)) + 1
     return list(zip([0, *cuts.tolist()], [*cuts.tolist(), values.size], strict=True)) if values.size else []
+
+
+def distinct(times: Array) -> list[int]:
+    """int64[n], ascending. As a rule there is only one."""
+    return (times[:1] if (times == times[:1]).all() else np.unique(times)).tolist()  # type: ignore[no-any-return]
