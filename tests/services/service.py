@@ -26,7 +26,7 @@ class Service(ABC):
     """One server. It may be started again after it ended: with the same data, on the same port."""
 
     name: ClassVar[str]
-    ready_seconds: ClassVar[float] = 30.0
+    ready_seconds: ClassVar[float] = 60.0  # where a machine has more to do than it has cores
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
