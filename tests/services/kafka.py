@@ -24,7 +24,6 @@ class KafkaServer(Service):
     """A broker with what a real one does; topics must be created. After kill9 it starts with what it had."""
 
     name = "kafka"
-    ready_seconds: ClassVar[float] = 60.0
 
     def __init__(self, directory: Path, java_options: Sequence[str] = JAVA_OPTIONS) -> None:
         super().__init__(directory)
