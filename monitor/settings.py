@@ -13,6 +13,8 @@ import yaml
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from streams.kafka.settings import KafkaSettings, address
+
 PREFIX = "XMON_"
 CONFIG = "XMON_CONFIG"
 
@@ -27,7 +29,14 @@ def _existing(path: Path) -> Path:
     return path
 
 
+def _servers(text: str) -> str:
+    for server in KafkaSettings(bootstrap_servers=text).servers or [text]:
+        address(server)
+    return text
+
+
 Port = Annotated[int, Field(ge=0, le=65535)]
+Servers = Annotated[str, AfterValidator(_servers)]
 ExistingFile = Annotated[Path, AfterValidator(_existing)]
 
 
@@ -36,7 +45,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
 
-    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", min_length=1, description="brokers, `host:port,host:port`")
+    kafka_bootstrap_servers: Servers = Field("127.0.0.1:9092", min_length=1, description="brokers, `host:port,host:port`")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="how brokers are spoken to"
     )
@@ -127,8 +136,12 @@ class _ConfigFile(EnvSettingsSource):
             return {}
         try:
             content = yaml.safe_load(_read(Path(path), CONFIG)) or {}
-        except yaml.YAMLError as problem:
-            raise SettingsError(f"{CONFIG}: {path} is not YAML: {' '.join(str(problem).split())}") from problem
+        except yaml.YAMLError as problem:  # what it says of itself holds the line, and that may hold a password
+            mark = getattr(problem, "problem_mark", None)
+            place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+            raise SettingsError(
+                f"{CONFIG}: {path} is not YAML{place}. Hint: quote values with other than plain characters."
+            ) from None
         if not isinstance(content, dict):
             raise SettingsError(f"{CONFIG}: {path} holds no names with values. Hint: `serve_port: 9464`.")
         return dict(_flat(content))
@@ -151,6 +164,11 @@ def unknown_names(environment: Mapping[str, str] = os.environ) -> list[str]:
 
 def _secrets() -> list[str]:
     return [name for name, field in Settings.model_fields.items() if SecretStr in getattr(field.annotation, "__args__", ())]
+
+
+def _may_be_shown(name: str) -> bool:
+    """URLs hold passwords and tokens where people put them there."""
+    return name not in _secrets() and not name.endswith("_url")
 
 
 def _env(name: str) -> str:
@@ -183,7 +201,7 @@ def _line(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         return f"{name}: there is no such setting{_nearest(_env(name), {_env(n) for n in Settings.model_fields})}"
     field = Settings.model_fields[name]
-    given = "" if name in _secrets() else f" (given: {error['input']!r})"
+    given = f" (given: {error['input']!r})" if _may_be_shown(name) else ""
     default = "unset" if field.default is None else field.default
     problem = error["msg"].removeprefix("Value error, ")
     return f"{_env(name)}: {problem}{given}. Hint: {field.description}; default {default}."

@@ -47,7 +47,7 @@ class Pipeline(Protocol):
 
 
 class Log(Protocol):
-    """What the pipeline asks of Kafka."""
+    """What the pipeline asks of Kafka. Whoever waits for an answer is interrupted by a rebalance, as by a cancellation."""
 
     def epoch(self, partition: PartitionId) -> int: ...
     async def seek(self, partition: PartitionId, offset: int) -> None: ...

@@ -59,11 +59,14 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     @Service.task
     async def _watch_group(self) -> None:
-        """Faust never asks whether the group has failed for good; an answer of yes ends the app."""
+        """Faust never asks whether the group has failed for good, or aiokafka no longer fetches; a yes ends the app."""
         while not self.should_stop:
             await self.sleep(1.0)
+            consumer = self._ensure_consumer()
+            if consumer._fetcher._fetch_task.done() and not self.should_stop:  # noqa: SLF001
+                raise KafkaError("aiokafka's fetcher has ended")
             try:
-                self._ensure_consumer()._coordinator.check_errors()  # noqa: SLF001
+                consumer._coordinator.check_errors()  # noqa: SLF001
             except KafkaError as error:
                 if not error.retriable:
                     raise
@@ -141,6 +144,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Committed offsets only inform people: a failure is no reason to stop."""
         ours = self.assignment()
         wanted = {TopicPartition(*tp): OffsetAndMetadata(offset, "") for tp, offset in offsets.items() if tp in ours}
+        if not wanted:  # aiokafka would take it for a mistake
+            return False
         try:
             await asyncio.wait_for(self._ensure_consumer().commit(wanted), COMMIT_SECONDS)
         except (KafkaError, TimeoutError) as error:

@@ -7,6 +7,7 @@ record, the last one by its offset, and what they let through is taken apart by 
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Self
 
@@ -19,8 +20,19 @@ from streams.events.decode import Record
 
 # Where what stands in a batch of the log: https://kafka.apache.org/documentation/#recordbatch
 LENGTH, AFTER_LENGTH, MAGIC, CHECKSUM, CHECKED = 8, 12, 16, 17, 21
-OLDEST_WITH_CRC32C = 2
+WITHOUT_TIMES, OLDEST_WITH_CRC32C = 0, 2
 ALL = sys.maxsize
+
+
+@dataclass(frozen=True, slots=True)
+class Untimed:
+    """A record of before Kafka 0.10, which is kept as it was written. Its time is what later formats say where there is none;
+    aiokafka's None is no number."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp: int = -1
 
 
 class Run:
@@ -47,6 +59,8 @@ class Run:
     def records(self, start: int) -> list[Record]:
         """Those from an offset on."""
         found: list[Record] = list(self._batch)
+        if self._content[MAGIC] == WITHOUT_TIMES:
+            found = [Untimed(record.offset, record.key, record.value) for record in found]
         return found if found and found[0].offset >= start else [record for record in found if record.offset >= start]
 
 

@@ -37,9 +37,18 @@ RIGHTS = (ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicA
 OUTAGES = (KafkaError, ProducerSendError, TimeoutError, ConsumerNotStarted, NotReady)
 
 
-async def until_answered(what: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+class GivenUp(Exception):  # noqa: N818 - says what happened
+    """There was a rebalance: whoever waits for an answer has lost the partition, or begins anew. No error, but a cancellation:
+    only the worker need know of it."""
+
+
+async def until_answered(
+    what: str, ask: Callable[[], Awaitable[Answer]], given_up: Callable[[], bool] = lambda: False
+) -> Answer:
     """What `ask` returns, asked again for as long as Kafka is away. Raises `KafkaRefused` where a right is missing."""
     for pause in pauses(LONGEST_PAUSE_SECONDS):
+        if given_up():
+            raise GivenUp(what)
         try:
             return await ask()
         except RIGHTS as error:
@@ -68,10 +77,10 @@ class KafkaLog:
 
     async def bounds(self, partition: PartitionId) -> tuple[int, int]:
         """First offset kept, and the offset after the last committed record."""
-        return (await self.all_bounds([partition]))[partition]
+        return (await self._until_answered("reading the bounds of a log", lambda: self._bounds([partition])))[partition]
 
     async def all_bounds(self, partitions: Sequence[PartitionId]) -> dict[PartitionId, tuple[int, int]]:
-        return await until_answered("reading the bounds of a log", lambda: self._bounds(partitions))
+        return await until_answered("reading the bounds of logs", lambda: self._bounds(partitions))
 
     async def topic_id(self, partition: PartitionId) -> str:
         """What it is now, not what it was: all who asked while an earlier question was on its way share the next one.
@@ -79,7 +88,7 @@ class KafkaLog:
         The leader of the partition tells: what was read came from it, and another broker may not have heard yet that a topic
         was created anew.
         """
-        return await until_answered("reading a topic's id", lambda: self._topic_id(partition))
+        return await self._until_answered("reading a topic's id", lambda: self._topic_id(partition))
 
     def assignment(self) -> list[PartitionId]:
         """What this worker reads at the moment, sorted; empty before the group has answered."""
@@ -87,6 +96,15 @@ class KafkaLog:
             return sorted(PartitionId(*tp) for tp in self._thread.assignment())
         except ConsumerNotStarted:
             return []
+
+    def by_leader(self) -> list[list[PartitionId]]:
+        """The same, those that one broker leads together; without those that none leads."""
+        led: defaultdict[int, list[PartitionId]] = defaultdict(list)
+        for partition in self.assignment():
+            leader = self._thread.leader_now(partition)
+            if leader is not None:
+                led[leader].append(partition)
+        return list(led.values())
 
     def position(self, partition: PartitionId) -> int | None:
         """The offset of the next fetch. Unlike the end of a batch it is past transaction markers."""
@@ -107,7 +125,12 @@ class KafkaLog:
             await asyncio.gather(*sends)
 
     async def _send_until_answered(self, letter: DeadLetter) -> None:
-        await until_answered("writing a dead letter", lambda: self._send(letter))
+        await self._until_answered("writing a dead letter", lambda: self._send(letter))
+
+    async def _until_answered(self, what: str, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """Or until a rebalance: what has moved to another worker must not keep its topic's agent here waiting."""
+        generation = self._app.consumer_generation_id
+        return await until_answered(what, ask, lambda: self._app.consumer_generation_id != generation)
 
     async def _send(self, letter: DeadLetter) -> None:
         key, value, headers = encode(letter)

@@ -1,5 +1,5 @@
-"""Where a leader is missing, aiokafka's fetcher wants new metadata at once and again as soon as it has been told in vain:
-thousands of times a second while no broker answers, and most of a core.
+"""Where a leader is missing, aiokafka's fetcher and its producer want new metadata at once and again as soon as they have been
+told in vain: thousands of times a second while no broker answers, and most of a core.
 """
 
 import asyncio

@@ -20,8 +20,9 @@ from aiokafka.errors import (
 from aiokafka.protocol.admin import DescribeConfigsRequest
 from aiokafka.protocol.metadata import MetadataRequest
 
+from streams.kafka.connection import kafka_errors_only
 from streams.kafka.exit_codes import KafkaRefused, KafkaUnreachable
-from streams.kafka.settings import KafkaSettings
+from streams.kafka.settings import KafkaSettings, address
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ REFUSALS = {
     UnsupportedSaslMechanismError: "it does not offer this SASL mechanism",
     ssl.SSLError: "TLS fails",
 }
+
+kafka_errors_only()
 
 
 async def ready(settings: KafkaSettings, topics: Collection[str], stop: asyncio.Event) -> None:
@@ -70,9 +73,9 @@ async def connect(settings: KafkaSettings) -> Any:
     """A connection to the first bootstrap server that answers, logged in."""
     security, failures = settings.security(), []
     for server in settings.servers:
-        host, _, port = server.rpartition(":")
+        host, port = address(server)
         try:
-            return await create_conn(host.strip("[]"), int(port), request_timeout_ms=CONNECT_MS, **security)
+            return await create_conn(host, port, request_timeout_ms=CONNECT_MS, **security)
         except tuple(REFUSALS) as error:
             why = next(why for kind, why in REFUSALS.items() if isinstance(error, kind))
             raise KafkaRefused(f"Kafka at {server} refuses this client: {why} ({error})") from error

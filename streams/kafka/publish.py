@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownTopicOrPart
 from streams.events.envelope import EventFamily
 from streams.events.route import host, route
 from streams.kafka.exit_codes import KafkaRefused, KafkaUnreachable, WorkerError
+from streams.kafka.pause import pause_between_questions
 from streams.kafka.preflight import connect
 from streams.kafka.settings import KafkaSettings
 
@@ -42,6 +43,7 @@ class Publisher:
     async def __aenter__(self) -> Self:
         (await connect(self._settings)).close()  # says best what is wrong
         self._producer = AIOKafkaProducer(**self._settings.client(), enable_idempotence=True, linger_ms=20)
+        pause_between_questions(self._producer.client)
         try:
             await self._producer.start()
         except KafkaError as error:
@@ -58,7 +60,10 @@ class Publisher:
 
     async def ask_for(self, topics: Iterable[str]) -> None:
         """Names topics to the brokers: those that make topics on demand, as the embedded one does, then have them."""
-        for topic in topics:
+        names = list(topics)
+        for topic in names:  # all in one question: there is a pause before the next
+            self._producer.client.add_topic(topic)
+        for topic in names:
             await self._producer.partitions_for(topic)
 
     async def require(self, family: EventFamily) -> None:

@@ -1,11 +1,23 @@
 """How to reach Kafka and how to read from it."""
 
+import re
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from streams.kafka.exit_codes import KafkaRefused
+
+ADDRESS = re.compile(r"(?:\[([^\[\]]+)\]|([^\[\]:/\s]+)):([0-9]{1,5})")
+LAST_PORT = 65_535
+
+
+def address(server: str) -> tuple[str, int]:
+    """Host and port of "host:port"; an IPv6 address stands in brackets. Raises `ValueError` where it is something else."""
+    found = ADDRESS.fullmatch(server)
+    if not found or int(found[3]) > LAST_PORT:
+        raise ValueError(f"{server!r} is not host:port, where an IPv6 address stands in brackets")
+    return found[1] or found[2], int(found[3])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

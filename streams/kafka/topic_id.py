@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from io import BytesIO
 from typing import Any, Self
 
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, NodeNotReadyError, for_code
+from aiokafka.errors import IncompatibleBrokerVersion, NodeNotReadyError, for_code
 from aiokafka.protocol.api import RequestStruct, Response
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Schema, TaggedFields
 
@@ -25,8 +25,6 @@ async def topic_id(client: Any, topic: str, node: int | None = None) -> str:
         answer = await client.send(node, _Question([(NONE, topic, {})], False, False, False, {}))
     except IncompatibleBrokerVersion:
         return ""
-    except RuntimeError as error:  # uvloop's, of a connection that is being closed
-        raise KafkaConnectionError(str(error)) from error
     code, _, found = answer.topics[0]
     if code:
         raise for_code(code)(f"topic {topic}")

@@ -1,6 +1,7 @@
 """A Faust transport that hands each fetch of a partition on as one message. `docs/faust.md` says why."""
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -10,8 +11,11 @@ from faust.types import TP, ConsumerMessage
 
 from streams.kafka.batch import Batch, Pipeline
 from streams.kafka.consumer_thread import ConsumerThread
+from streams.kafka.pause import pause_between_questions
 from streams.kafka.settings import KafkaSettings
 from streams.state.keys import PartitionId
+
+STOP_SECONDS = 3.0
 
 
 class Consumer(driver.Consumer):
@@ -86,6 +90,21 @@ class Producer(driver.Producer):
 
     def _settings_extra(self) -> Mapping[str, Any]:
         return {"acks": "all"}
+
+    def _new_producer(self, transactional_id: str | None = None) -> Any:
+        producer = super()._new_producer(transactional_id)
+        pause_between_questions(producer.client)
+        return producer
+
+    async def flush(self) -> None:
+        """Nothing: whoever sends a letter waits for it. Faust would wait for all of them, up to half a minute, before a
+        rebalance goes on and before a stop stops anything."""
+
+    async def on_stop(self) -> None:
+        """What is not acknowledged soon is written again by who has the partition next."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await super().on_stop()
 
 
 class Transport(driver.Transport):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from streams.kafka.exit_codes import ExitCode
-from streams.kafka.settings import KafkaSettings
+from streams.kafka.settings import KafkaSettings, address
 from streams.state.keys import PartitionId
 
 log = logging.getLogger(__name__)
@@ -120,9 +120,8 @@ def end_within(seconds: float, exit_process: Exit = os._exit) -> Callable[[], No
 def broker_answers(settings: KafkaSettings) -> bool:
     """Whether any bootstrap server takes a connection."""
     for server in settings.servers:
-        host, _, port = server.rpartition(":")
         try:
-            socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+            socket.create_connection(address(server), CONNECT_SECONDS).close()
         except OSError:
             continue
         return True

@@ -6,12 +6,14 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from streams.kafka.app import add_agents, build_app
 from streams.kafka.batch import Batch, Log, Pipeline
 from streams.kafka.exit_codes import ConsumerFailed, KafkaRefused, PipelineFailed, WorkerError
-from streams.kafka.log import RIGHTS, KafkaLog
+from streams.kafka.log import RIGHTS, GivenUp, KafkaLog
 from streams.kafka.membership import Membership
 from streams.kafka.preflight import ready
 from streams.kafka.settings import KafkaSettings
@@ -87,9 +89,10 @@ class Worker:
             release = end_within(self._settings.stop_within_seconds, exit_process)
             if stop.is_set() and self._membership and self._joined:
                 self._membership.give_up(self._coordinator)
-            await self._leave({*tasks, stopping})
+            left = await self._leave({*tasks, stopping})
             watchdog.stop()
-        release()
+        if left:  # else the consumer's thread may live on, in its place in the group, and keep this process alive for ever
+            release()
 
     async def _first_end(self, tasks: set[asyncio.Future[None]], stopping: asyncio.Future[Any]) -> None:
         """Wait for the stop signal, or raise what ended a task. Only the start may end well before that."""
@@ -101,15 +104,17 @@ class Worker:
                 task.result()
             tasks -= {stopping}
 
-    async def _leave(self, tasks: set[asyncio.Future[Any]]) -> None:
+    async def _leave(self, tasks: set[asyncio.Future[Any]]) -> bool:
+        """Whether Faust has come to its end by itself."""
         leaving = asyncio.create_task(self._app.stop())
-        await asyncio.wait({leaving}, timeout=self._settings.stop_within_seconds * STOP_SHARE)
+        in_time, _ = await asyncio.wait({leaving}, timeout=self._settings.stop_within_seconds * STOP_SHARE)
         for task in (*tasks, leaving):
             task.cancel()
         done, _ = await asyncio.wait({*tasks, leaving}, timeout=1.0)
         for task in done:
             if not task.cancelled() and task.exception():
                 log.debug("ended while leaving", exc_info=task.exception())
+        return leaving in in_time and not leaving.cancelled() and leaving.exception() is None
 
     async def _start(self) -> None:
         """Returns after the first assignment."""
@@ -121,7 +126,8 @@ class Worker:
     async def _feed(self, batch: Batch) -> None:
         self._taken[batch.partition] += 1
         try:
-            await self._pipeline.feed(batch)
+            with suppress(GivenUp):  # the batch is dropped; what it held is read by whoever has the partition now
+                await self._pipeline.feed(batch)
         finally:
             self._fed[batch.partition] += 1
 
@@ -136,24 +142,31 @@ class Worker:
     async def _tick(self) -> None:
         while True:
             try:
-                await self._pipeline.tick()
+                with suppress(GivenUp):
+                    await self._pipeline.tick()
             except Exception as error:  # noqa: BLE001 - whatever it is, it is ours and ends the worker
                 self._fail(error)
                 return
             await asyncio.sleep(TICK_SECONDS)
 
     async def _measure_lag(self) -> None:
-        """Ask the brokers, not the fetcher, whether records wait: a fetcher that died would see none."""
+        """Ask the brokers, not the fetcher, whether records wait: a fetcher that died would see none.
+
+        Each broker by itself: one that is away says nothing of what others lead. What none leads nobody can read.
+        """
         while True:
             await asyncio.sleep(LAG_SECONDS)
-            ours = self._log.assignment()
-            try:
-                async with asyncio.timeout(LAG_PATIENCE_SECONDS):
-                    bounds = await self._log.all_bounds(ours)
-            except TimeoutError:
-                self._lagging = ours
-            else:
-                self._lagging = [which for which, (_, end) in bounds.items() if end > (self._log.position(which) or 0)]
+            found = await asyncio.gather(*(self._waiting(led) for led in self._log.by_leader()))
+            self._lagging = list(chain.from_iterable(found))
+
+    async def _waiting(self, led: Sequence[PartitionId]) -> Collection[PartitionId]:
+        """Those of one broker in which records wait: all, where it does not tell."""
+        try:
+            async with asyncio.timeout(LAG_PATIENCE_SECONDS):
+                bounds = await self._log.all_bounds(led)
+        except TimeoutError:
+            return led
+        return [which for which, (_, end) in bounds.items() if end > (self._log.position(which) or 0)]
 
     async def _keep_place(self, membership: Membership) -> None:
         """Of a static member; see `membership.py`."""

@@ -62,7 +62,7 @@ def test_a_missing_secret_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
     [
         ("XMON_SERVE_PORT", "abc", "XMON_SERVE_PORT: Input should be a valid integer.*'abc'.*Hint: its port"),
         ("XMON_SERVE_PORT", "70000", "XMON_SERVE_PORT: .*65535"),
-        ("XMON_REDIS_URL", "localhost:6379", "XMON_REDIS_URL: .*unix://"),
+        ("XMON_REDIS_URL", "localhost:6379", "XMON_REDIS_URL: .*Hint: .*unix://"),
         ("XMON_EXPOSED_WINDOWS", "5m, 1h", "XMON_EXPOSED_WINDOWS: .*'5m, 1h'.*Hint: windows .*default 5m"),
         ("XMON_LOG_LEVEL", "loud", "XMON_LOG_LEVEL: .*'DEBUG'"),
         ("XMON_RULES_FILE", "/nowhere.yaml", "XMON_RULES_FILE: there is no file /nowhere.yaml"),
@@ -74,6 +74,34 @@ def test_a_bad_value_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, name: st
     with pytest.raises(SettingsError, match=words) as told:
         load()
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("XMON_REDIS_URL", "redis+sentinel://:hunter2@h:26379/0"),
+        ("XMON_WEBHOOK_URL", "hooks.slack.example/services/T0/B0/hunter2"),
+        ("XMON_ALERTMANAGER_URL", "user:hunter2@alerts.example"),
+        ("XMON_PUBLIC_URL", "user:hunter2@monitor.example"),
+    ],
+)
+def test_a_bad_url_is_not_repeated(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """It may hold a password or a token, and the message goes to a log."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"{name}: .*Hint: ") as told:
+        load()
+    assert "hunter2" not in str(told.value)
+
+
+@pytest.mark.parametrize("value", ['"hunter2', "{hunter2: [", "*hunter2", "!hunter2", "@hunter2"])
+def test_a_file_that_is_no_yaml_is_not_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: str) -> None:
+    """The place is told and not what stands there, which may be a password."""
+    config = tmp_path / "xmon.yaml"
+    config.write_text(f"serve_port: 1\nredis_password: {value}")
+    monkeypatch.setenv("XMON_CONFIG", str(config))
+    with pytest.raises(SettingsError, match=r"xmon.yaml is not YAML at line 2, column \d+. Hint: ") as told:
+        load()
+    assert "hunter2" not in str(told.value)
 
 
 @pytest.mark.parametrize("text", ["- a list", "{", "kafka: {bootstrap_server: x}"])

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 from aiokafka.errors import GroupAuthorizationFailedError
+from faust.types import TP
 
-from streams.kafka.exit_codes import KafkaRefused
+from streams.kafka.exit_codes import ConsumerFailed, KafkaRefused
 from streams.kafka.settings import KafkaSettings
 from tests.streams.kafka.recording import Recording, create_topics, partitions_of, produce, worker
 
@@ -50,3 +51,23 @@ async def test_a_thread_that_ends_takes_along_what_waits_for_it(settings: KafkaS
         running.pipeline.log._thread._ensure_consumer()._coordinator._pending_exception = GroupAuthorizationFailedError()  # type: ignore[attr-defined]
         with pytest.raises(KafkaRefused, match="GroupAuthorizationFailed"):
             await asyncio.wait_for(running.task, 30)
+
+
+async def test_a_fetcher_that_has_ended_ends_the_worker(settings: KafkaSettings) -> None:
+    """aiokafka notes in a log that its task has failed, and from then on tells of no records, for ever."""
+    [name] = await create_topics(settings, "a")
+    async with worker(settings, [name]) as running:
+        await running.until(lambda: bool(running.pipeline.asked))
+        thread = running.pipeline.log._thread  # type: ignore[attr-defined]
+        thread.thread_loop.call_soon_threadsafe(thread._ensure_consumer()._fetcher._fetch_task.cancel)
+        with pytest.raises(ConsumerFailed, match="fetcher has ended"):
+            await asyncio.wait_for(running.task, 30)
+
+
+async def test_nothing_to_commit_is_no_mistake(settings: KafkaSettings) -> None:
+    """In a rebalance all that was acknowledged may be of partitions that have gone to another worker."""
+    [name] = await create_topics(settings, "a")
+    async with worker(settings, [name]) as running:
+        await running.until(lambda: bool(running.pipeline.asked))
+        thread = running.pipeline.log._thread  # type: ignore[attr-defined]
+        assert not await thread.call_thread(thread._commit, {TP(name, 99): 1})

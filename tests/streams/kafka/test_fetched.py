@@ -7,10 +7,13 @@ import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 from google_crc32c import value as crc32c
 
+from streams.events.decode import Decoder, Reason
+from streams.events.page_load import FAMILY
 from streams.kafka.fetched import CHECKED, CHECKSUM, Records, Runs
 
 TP = TopicPartition("a", 0)
@@ -101,3 +104,19 @@ def test_a_record_is_the_parsers_own() -> None:
     (record, *_), _ = at_once(batch(5, [0, 3]), [], 0).take(10)
     assert (record.offset, record.timestamp, record.key, record.value) == (5, 1_700_000_000_000, b"key", b"value 5")
     assert type(record).__name__ == "DefaultRecord"
+
+
+@pytest.mark.parametrize("compression", [0, 1])
+def test_a_record_of_before_kafka_had_times_is_refused(compression: int) -> None:
+    """Its time is the -1 of later formats: with aiokafka's None a worker could not go on, and its letter not be read."""
+    builder = LegacyRecordBatchBuilder(0, compression, 1 << 20)
+    for offset in range(3):
+        builder.append(offset, None, b"key", b'{"app": "shop", "session": "%d"}' % offset)
+    built = builder.build()
+    if compression:  # those that are compressed together have the offset of the last around them
+        built[:8] = (2).to_bytes(8)
+    records, more = at_once(bytes(built), [], 1).take(10)
+    assert [(record.offset, record.timestamp, record.key) for record in records] == [(1, -1, b"key"), (2, -1, b"key")]
+    assert not more
+    refused = Decoder(FAMILY, 1000).decode(records).refused
+    assert [refusal.reason for refusal in refused] == [Reason.OUT_OF_RANGE] * 2

@@ -4,8 +4,11 @@ import asyncio
 
 import pytest
 
+from streams.kafka.batch import Batch
 from streams.kafka.settings import KafkaSettings
+from streams.state.keys import PartitionId
 from tests.streams.kafka.recording import (
+    Recording,
     assert_chained,
     assert_contiguous,
     create_topics,
@@ -41,6 +44,30 @@ async def test_workers_share_the_partitions_and_lose_none(settings: KafkaSetting
     for pipeline in (first.pipeline, second.pipeline):
         assert_contiguous(pipeline.batches)
         assert_chained(pipeline.batches)
+
+
+class Asking(Recording):
+    """Waits with its first batch for what nobody knows: who leads a partition."""
+
+    async def feed(self, batch: Batch) -> None:
+        if not self.batches:
+            self.batches.append(batch)
+            await self.log.topic_id(PartitionId(batch.partition.topic, 99))
+        await super().feed(batch)
+
+
+async def test_a_question_without_an_answer_is_given_up_in_a_rebalance(settings: KafkaSettings) -> None:
+    """A partition that has moved to another worker must not keep the others of its topic waiting here."""
+    names = await create_topics(settings, "a")
+    partitions = partitions_of(names)
+    await produce(settings, partitions, 10)
+    store, applied = new_store(), new_applied()
+    async with worker(settings, names, store, applied, make=Asking) as first:
+        await first.until(lambda: bool(first.pipeline.batches))
+        async with worker(settings, names, store, applied):
+            await first.until(lambda: len(first.pipeline.assignments) > 1)
+            await first.until(lambda: all(store.get(partition) == 10 for partition in partitions))
+    assert all(applied[partition] == list(range(10)) for partition in partitions)
 
 
 async def test_what_a_rebalance_drops_is_fetched_again(settings: KafkaSettings) -> None:

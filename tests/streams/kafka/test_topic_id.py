@@ -104,6 +104,7 @@ async def test_many_who_ask_share_an_answer_that_is_not_older_than_their_questio
 
     monkeypatch.setattr(log, "topic_id", slow)
     async with worker(settings, names) as running:
+        await running.until(lambda: bool(running.pipeline.asked))
         first = asyncio.create_task(running.pipeline.log.topic_id(partition))
         await running.until(lambda: len(asked) == 1)
         later = [asyncio.create_task(running.pipeline.log.topic_id(partition)) for _ in range(50)]

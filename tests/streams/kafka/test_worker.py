@@ -2,13 +2,19 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from aiokafka.errors import NodeNotReadyError
+from aiokafka.record.default_records import DefaultRecord
+from aiokafka.structs import TopicPartition
 
-from streams.kafka.batch import Batch
+from streams.kafka import worker as life
+from streams.kafka.batch import Batch, DeadLetter
 from streams.kafka.exit_codes import ExitCode, KafkaRefused, KafkaUnreachable, PipelineFailed
 from streams.kafka.settings import KafkaSettings
 from streams.state.keys import PartitionId
@@ -76,6 +82,52 @@ async def test_a_stop_that_hangs_ends_the_process(settings: KafkaSettings) -> No
         await running.until(lambda: bool(running.pipeline.batches))
         await running.stop()
     assert running.exits == [ExitCode.STOP_TIMEOUT]
+
+
+class Writing(Recording):
+    """Has a dead letter to write."""
+
+    async def tick(self) -> None:
+        if self.assignments:
+            record = DefaultRecord(0, 1, 0, None, b"no event", [])
+            await self.log.dead_letters([DeadLetter(PartitionId("a", 0), record, "invalid", "")])
+            self.ticks += 1
+
+
+async def test_a_stop_does_not_wait_for_a_dead_letter_that_cannot_be_delivered(settings: KafkaSettings) -> None:
+    """Whoever has the partition next writes it. The group is left, and no thread keeps the process alive."""
+    names = await create_topics(settings, "a")
+    threads = set(threading.enumerate())
+    async with worker(settings, names, make=Writing) as running:
+        await running.until(lambda: running.pipeline.ticks > 0)
+        client = running.pipeline.log._app.producer._ensure_producer().client  # type: ignore[attr-defined]
+        asked: list[object] = []
+
+        async def away(*request: object, **_: object) -> None:
+            asked.append(request)
+            raise NodeNotReadyError
+
+        client.send = away
+        await running.until(lambda: len(asked) > 1)
+        began = time.monotonic()
+        await running.stop()
+    assert time.monotonic() - began < settings.stop_within_seconds / 2
+    assert running.exits == []
+    assert [thread for thread in threading.enumerate() if thread not in threads and not thread.daemon] == []
+
+
+async def test_a_process_whose_worker_did_not_stop_is_ended(settings: KafkaSettings) -> None:
+    """The consumer's thread, which nobody has told to stop, would keep it alive for ever, and in the group."""
+    names = await create_topics(settings, "a")
+    async with worker(replace(settings, stop_within_seconds=2.0), names) as running:
+        await running.until(lambda: bool(running.pipeline.assignments))
+        app = running.pipeline.log._app  # type: ignore[attr-defined]
+        app.on_stop = asyncio.Event().wait
+        await running.stop()
+        try:
+            await until(lambda: running.exits == [ExitCode.STOP_TIMEOUT])
+        finally:
+            await app._stop_children()
 
 
 async def test_a_stop_before_the_group_has_answered(settings: KafkaSettings) -> None:
@@ -158,6 +210,43 @@ async def test_missing_topics_are_named_and_waited_for(settings: KafkaSettings, 
     running = await asyncio.wait_for(entering, 30)
     await running.until(lambda: bool(running.pipeline.assignments))
     await starting.__aexit__(None, None, None)
+
+
+LEADERS = {0: None, 1: 1, 2: 1, 3: 2}
+
+
+class Brokers:
+    """A consumer's thread as the worker sees it: of four partitions with a record each the first has no leader, the second
+    is read to its end, and the broker of the last is away."""
+
+    def assignment(self) -> set[TopicPartition]:
+        return {TopicPartition("a", number) for number in LEADERS}
+
+    def leader_now(self, partition: PartitionId) -> int | None:
+        return LEADERS[partition.number]
+
+    async def earliest_offsets(self, *tps: TopicPartition) -> dict[TopicPartition, int]:
+        if {LEADERS[tp.partition] for tp in tps} != {1}:
+            await asyncio.Event().wait()
+        return dict.fromkeys(tps, 0)
+
+    async def highwaters(self, *tps: TopicPartition) -> dict[TopicPartition, int]:
+        return dict.fromkeys(tps, 1)
+
+    def position_now(self, partition: PartitionId) -> int | None:
+        return {1: 1}.get(partition.number)
+
+
+async def test_a_partition_without_a_leader_says_nothing_of_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor can any worker read it. Only where records wait, or a leader does not answer, may the watchdog ask for progress."""
+    monkeypatch.setattr(life, "LAG_SECONDS", 0.01)
+    monkeypatch.setattr(life, "LAG_PATIENCE_SECONDS", 0.05)
+    one = life.Worker(KafkaSettings(), ["a"], lambda log: Recording(log, {}, {}), str(tmp_path), lambda: True)
+    one._app.consumer._thread = Brokers()
+    measuring = asyncio.create_task(one._measure_lag())
+    await until(lambda: bool(one._lagging))
+    measuring.cancel()
+    assert sorted(one._vitals().waiting) == [PartitionId("a", 2), PartitionId("a", 3)]
 
 
 @pytest.mark.slow
