@@ -44,6 +44,10 @@ def outbox_field(target: str, notification: str) -> str:
     return f"out:{target}:{notification}"
 
 
+def target_field(status: TargetStatus) -> str:
+    return f"target:{status.name}"
+
+
 def packed(board: Board) -> dict[str, str]:
     """Name → text. What is to be told stands first: a write cut in two may then repeat, and never lose."""
     texts = {outbox_field(*key): _NOTIFICATION.dump_json(item).decode() for key, item in board.outbox.items()}
@@ -51,7 +55,7 @@ def packed(board: Board) -> dict[str, str]:
         rows = [(rule, what, n) for (rule, what), n in sorted(board.transitions.items())]
         texts["transitions"] = _TRANSITIONS.dump_json(rows).decode()
     texts |= {alert_field(alert): _ALERT.dump_json(alert).decode() for alert in board.alerts}
-    texts |= {f"target:{status.name}": _STATUS.dump_json(status).decode() for status in board.targets}
+    texts |= {target_field(status): _STATUS.dump_json(status).decode() for status in board.targets}
     texts |= {} if board.growth is None else {"growth": _GROWTH.dump_json(board.growth).decode()}
     return texts if board.evaluated_ms is None else texts | {"evaluated": str(board.evaluated_ms)}
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from alerts.alert import Alert, Identity, Said
-from alerts.board import Board, alert_field, outbox_field, packed, unpacked
+from alerts.board import Board, alert_field, outbox_field, packed, target_field, unpacked
 from alerts.evaluation import evaluate
 from alerts.growth import Growth, Watched, seen
 from alerts.message import message
@@ -121,6 +121,8 @@ class Engine:
         drop = [outbox_field(*key) for key in done]
         after = {alert.identity for alert in board.alerts}
         drop += [alert_field(alert) for key, alert in self._alerts.items() if key not in after]
+        targets = {status.name for status in board.targets}  # those of the settings; others were stored by an earlier engine
+        drop += [target_field(status) for status in self.board.targets if status.name not in targets]
         if not await self._store.write(self._token, packed(board if refresh else self._changed(board)), drop):
             return False
         self._outbox.forget(done)

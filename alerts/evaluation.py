@@ -52,8 +52,7 @@ def _stepped(rules: Sequence[Rule], alerts: Alerts, snapshot: Snapshot) -> Itera
             yield from _of_rule(rule, left.pop(rule.name, {}), snapshot)
     for orphans in left.values():  # their rule is gone
         for alert in orphans.values():
-            state, happened = expire(alert.state, snapshot.at_ms)
-            yield replace(alert, state=state), happened
+            yield _expired(alert, snapshot)
 
 
 def _of_rule(rule: Rule, known: dict[Identity, Alert], snapshot: Snapshot) -> Iterator[_Stepped]:
@@ -69,14 +68,24 @@ def _of_rule(rule: Rule, known: dict[Identity, Alert], snapshot: Snapshot) -> It
         state, happened = step(rule, alert.state, seen, snapshot.at_ms)
         yield replace(alert, about=facts, state=state), happened
     for alert in known.values():
+        if not rule.selection.covers(alert.series, alert.labels):  # it was narrowed since
+            yield _expired(alert, snapshot)
+            continue
         state, happened = step(rule, alert.state, absent(complete=snapshot.complete), snapshot.at_ms)
         yield replace(alert, about=facts, state=state), happened
 
 
+def _expired(alert: Alert, snapshot: Snapshot) -> _Stepped:
+    state, happened = expire(alert.state, snapshot.at_ms)
+    return replace(alert, state=state), happened
+
+
 def _tell(alert: Alert, stalled: bool) -> Alert:
-    """The alert with what people are told of it now. A stalled pipeline holds back bad news of others, never good."""
+    """The alert with what people are told of it now. A stalled pipeline holds back bad news of others, never good; and what
+    is clear by then was bad on half the data, or is no news any more."""
     state = alert.state
-    if state.phase is Phase.FIRING and state.severity and not (stalled and alert.rule != PIPELINE_STALLED.name):
+    held_back = stalled and alert.rule != PIPELINE_STALLED.name
+    if state.phase is Phase.FIRING and state.severity and not held_back and state.cleared_ms is None:
         return replace(alert, said=Said(state.severity))
     if state.phase in (Phase.RESOLVED, Phase.EXPIRED) and alert.said is not Said.NOTHING:
         return replace(alert, said=Said.OVER)

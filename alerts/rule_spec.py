@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from alerts.conditions.condition import Condition
+from alerts.conditions.stalled import PIPELINE
+from alerts.growth import Own
 from alerts.rule import Rule
 from alerts.rule_problems import Problem, nearest
 from alerts.selection import Figure, Selection
@@ -92,7 +94,8 @@ class Spec(BaseModel):
 
 
 def against_catalogue(fields: Mapping[Any, Any], figures: Mapping[str, Figure]) -> Iterator[Problem]:
-    """What a rule names that does not exist. The fields are raw: those of a wrong type are somebody else's problem."""
+    """What a rule names that does not exist, or leaves open. The fields are raw: those of a wrong type are somebody else's
+    problem."""
     name = fields.get("figure")
     if not isinstance(name, str):
         return
@@ -101,11 +104,33 @@ def against_catalogue(fields: Mapping[Any, Any], figures: Mapping[str, Figure]) 
         return
     yield from _unknown(figure, ("statistic",), "statistic", fields.get("statistic"), figure.statistics)
     yield from _unknown(figure, ("by",), "dimension", fields.get("by"), [*figure.dimensions, "all"])
-    labels = fields.get("labels")
+    yield from _unscoped(figure, fields.get("where"))
+    yield from _labels(figure, fields.get("labels"))
+
+
+def _labels(figure: Figure, labels: object) -> Iterator[Problem]:
+    known = figure.labels
+    if isinstance(known, Mapping) and known and not labels and figure.kind != "counter":
+        # Several answers to one question would be several alerts of one cause. What a counter is split into are matters apart.
+        example = ", ".join(f"{label}: {values[0]}" for label, values in known.items())
+        yield Problem(("figure",), f"`{figure.name}` is several figures: choose, as with `labels: {{{example}}}`")
     for label, value in labels.items() if isinstance(labels, dict) else ():
-        yield from _unknown(figure, ("labels", str(label)), "label", label, figure.labels)
-        if isinstance(figure.labels, Mapping) and label in figure.labels:
-            yield from _unknown(figure, ("labels", label), label, value, figure.labels[label])
+        yield from _unknown(figure, ("labels", str(label)), "label", label, known)
+        if isinstance(known, Mapping) and label in known:
+            yield from _unknown(figure, ("labels", label), label, value, known[label])
+
+
+def _unscoped(figure: Figure, where: object) -> Iterator[Problem]:
+    """The monitor's own counters are of no app: narrowed to one, nothing would be left of them."""
+    if not isinstance(figure, Own) or not isinstance(where, dict):
+        return
+    for field, known in (("app", PIPELINE.app), ("environment", PIPELINE.environment)):
+        given = where.get(field)
+        if isinstance(given, str) and given != known:
+            yield Problem(
+                ("where", field),
+                f"`{figure.name}` is of no {field}: remove this; what it counts is told apart `by: {figure.dimensions[0]}`",
+            )
 
 
 def _unknown(figure: Figure, path: tuple[str, ...], what: str, name: object, known: Collection[str]) -> Iterator[Problem]:

@@ -9,7 +9,8 @@
         by: release                        # one alert for each value; without it one for the whole app
         for: 2m
 
-`rule_text.py` knows where everything stands, `rule_spec.py` the fields, `conditions/` what else may stand for `below`.
+`rule_text.py` knows where everything stands, `rule_spec.py` the fields, `conditions/` what else may stand for `below`,
+`rule_reach.py` what could never fire.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ from alerts.conditions.condition import Condition
 from alerts.growth import FIGURES as OWN
 from alerts.rule import PIPELINE_STALLED, Rule
 from alerts.rule_problems import Problem, validated
+from alerts.rule_reach import out_of_reach
 from alerts.rule_spec import Spec, against_catalogue
 from alerts.rule_text import BadYaml, Document, Place
 from alerts.selection import Figure
@@ -102,7 +104,9 @@ def _rule(entry: Any, figures: Figures, conditions: Conditions, taken: set[str])
     condition = _condition(entry, conditions)
     problems = [*against_catalogue(plain, figures), *_duplicate(plain, taken)]
     if isinstance(spec, Spec) and not isinstance(condition, list) and not problems:
-        yield spec.rule(condition, figures[spec.figure])
+        rule = spec.rule(condition, figures[spec.figure])
+        never = list(out_of_reach(rule, figures[spec.figure]))
+        yield from never or (rule,)
         return
     yield from problems
     yield from spec if isinstance(spec, list) else ()

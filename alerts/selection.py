@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from streams.reading.figures import Labels, Reading
+from streams.reading.figures import Labels, Reading, Series
 
 
 class Figure(Protocol):
@@ -60,10 +60,14 @@ class Selection:
         """What the snapshot holds of it, thin samples included."""
         return filter(self._wants, snapshot.read(self.figure, self.window, self.by))
 
-    def _wants(self, reading: Reading) -> bool:
+    def covers(self, series: Series, labels: Labels) -> bool:
+        """Whether it looks at such readings, be there any or not."""
         return (
-            reading.statistic == self.statistic
-            and (self.app is None or reading.series.app == self.app)
-            and (self.environment is None or reading.series.environment == self.environment)
-            and all(label in reading.labels for label in self.labels)
+            series.dimension == self.by
+            and (self.app is None or series.app == self.app)
+            and (self.environment is None or series.environment == self.environment)
+            and all(label in labels for label in self.labels)
         )
+
+    def _wants(self, reading: Reading) -> bool:
+        return reading.statistic == self.statistic and self.covers(reading.series, reading.labels)

@@ -85,7 +85,7 @@ def _variables(catalogue: Catalogue) -> Iterator[dict[str, Any]]:
             "name": name,
             "type": "query",
             "datasource": DATASOURCE,
-            "query": {"query": f"label_values(xmon_page_views_total, {name})", "refId": name},
+            "query": {"query": f'label_values({{__name__=~"xmon_.+_total",dimension="all"}}, {name})', "refId": name},
             "refresh": 2,
             "includeAll": True,
             "multi": True,

@@ -7,7 +7,7 @@ import httpx
 from alerts.notify.target import Reason, Rejected, Unavailable
 
 TIMEOUT_SECONDS = 10.0
-_LONGEST_RETRY_AFTER_MS = 3_600_000
+_LONGEST_RETRY_AFTER_SECONDS = 3600.0
 _TOO_MANY = 429
 _REQUEST_TIMEOUT = 408
 _ERRORS = 500
@@ -38,5 +38,8 @@ def _failure(answer: httpx.Response) -> Unavailable | Rejected:
 
 
 def _retry_after_ms(answer: httpx.Response) -> int:
+    """What it asks for in seconds, no more than an hour; a date is not understood."""
     seconds = answer.headers.get("retry-after", "")
-    return min(int(seconds) * 1000, _LONGEST_RETRY_AFTER_MS) if seconds.isascii() and seconds.isdigit() else 0
+    if not (seconds.isascii() and seconds.isdigit()):
+        return 0
+    return round(min(float(seconds), _LONGEST_RETRY_AFTER_SECONDS) * 1000)  # float: int raises from 4,301 digits on

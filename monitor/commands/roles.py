@@ -59,13 +59,14 @@ def healthcheck(role: Annotated[Literal["serve", "worker"], typer.Argument()] = 
     from http.client import HTTPConnection, HTTPException
 
     settings = common.settings_in_force()
-    port = settings.serve_port if role == "serve" else settings.worker_port
-    connection = HTTPConnection("127.0.0.1", port, timeout=3)
+    host, port = (settings.serve_host, settings.serve_port) if role == "serve" else (settings.worker_host, settings.worker_port)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - whoever is bound to all is asked on this machine
+    connection = HTTPConnection(host, port, timeout=3)
     try:
         connection.request("GET", "/healthz")
         status = connection.getresponse().status
     except (OSError, HTTPException) as error:
-        common.warn(f"nothing answers on port {port} ({error})")
+        common.warn(f"nothing answers on {host}:{port} ({error})")
         raise typer.Exit(1) from None
     raise typer.Exit(0 if status == 200 else 1)  # noqa: PLR2004
 

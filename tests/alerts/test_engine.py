@@ -6,6 +6,7 @@ import pytest
 
 from alerts.engine import Engine
 from alerts.memory_store import MemoryAlertStore
+from alerts.notify.target import TargetStatus
 from alerts.outbox import Outbox
 from alerts.redis_store import RedisAlertStore
 from alerts.store import LEASE_MS, AlertStore
@@ -275,6 +276,20 @@ async def test_notes_to_targets_that_are_gone_leave_after_a_day(store: MemoryAle
         kept.append(sum(name.startswith("out:") for name in await store.read()))
 
     assert kept == [1, 1, 0]
+
+
+async def test_how_a_target_is_doing_is_forgotten_with_it(store: MemoryAlertStore) -> None:
+    """Nobody goes on telling what waits for a target that was removed from the settings."""
+    chat, pager = TargetStatus("chat", waiting=5), TargetStatus("pager")
+    before = Engine([], store, Outbox(), notified=["chat"], statuses=lambda: (chat, pager))
+    await before.turn(snapshot(0))
+    await before.stop()
+    leader, follower = Engine([], store, Outbox(), statuses=lambda: (pager,)), Engine([], store, Outbox())
+    await leader.turn(snapshot(1))
+    await follower.turn(snapshot(1))
+
+    assert (leader.leading, follower.leading) == (True, False)
+    assert leader.board.targets == follower.board.targets == (pager,)
 
 
 async def test_redis_killed_and_back(start_redis, redis_prefix: str) -> None:

@@ -1,10 +1,15 @@
 """All rules on a run of snapshots: which alerts there are, and who is told."""
 
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
 from alerts.alert import Alert, Identity, Said
 from alerts.evaluation import evaluate
 from alerts.rule import PIPELINE_STALLED, Rule
 from alerts.state import Phase
-from streams.reading.figures import Series
+from streams.reading.figures import Labels, Series
 from tests.alerts.fakes import CHECKOUT, FakeSnapshot, reading, rule, snapshot
 
 CART = Series("checkout", "production", "page", "/cart")
@@ -54,6 +59,44 @@ def test_what_fires_and_ends_while_held_back_is_never_told() -> None:
     blip = [snapshot(70, 0.2, complete=False), snapshot(80, 0.01), snapshot(90, 0.01), snapshot(130, 0.01)]
 
     assert [rule for _, rule, _ in _told([rule()], stalled + blip)] == [PIPELINE_STALLED.name] * 2
+
+
+def _after_a_stall(*after: FakeSnapshot, before: float = 0.01) -> list[FakeSnapshot]:
+    """Half the data, and so bad, for 100 s; then whole again, and the stall over 30 s later."""
+    half = [snapshot(second, 0.2, complete=False) for second in range(10, 110, 10)]
+    return [snapshot(0, before), *half, *(snapshot(second, 0.01) for second in range(110, 160, 10)), *after]
+
+
+STALL = [(70, PIPELINE_STALLED.name, "critical"), (140, PIPELINE_STALLED.name, "over")]
+
+
+def test_what_is_clear_when_a_stall_ends_is_not_told() -> None:
+    """It fired on half the data; on all of it it is clear, waits for `keep_firing_for`, and ends without a word."""
+    watched = rule(for_ms=65_000, keep_firing_ms=300_000)
+
+    assert _told([watched], _after_a_stall(*(snapshot(second, 0.01) for second in range(160, 500, 10)))) == STALL
+
+
+def test_what_is_bad_again_after_a_stall_is_told() -> None:
+    """Silence lasts while it is clear, and no longer."""
+    watched = rule(for_ms=65_000, keep_firing_ms=300_000)
+
+    assert _told([watched], _after_a_stall(snapshot(160, 0.2))) == [*STALL, (160, "failures", "warning")]
+
+
+def test_that_it_became_worse_during_a_stall_is_not_told_once_it_is_clear() -> None:
+    """People know of the warning, and hear of its end."""
+    watched = rule(critical=0.1, for_ms=65_000, keep_firing_ms=300_000)
+    warned = [snapshot(second, 0.07) for second in range(-100, 0, 10)]
+    clear = [snapshot(second, 0.01) for second in range(160, 500, 10)]
+
+    told = _told([watched], [*warned, *_after_a_stall(*clear, before=0.07)])
+
+    assert [(name, said) for _, name, said in told] == [
+        ("failures", "warning"),
+        *((name, said) for _, name, said in STALL),
+        ("failures", "over"),
+    ]
 
 
 def test_good_news_passes_a_stalled_pipeline() -> None:
@@ -123,6 +166,43 @@ def test_an_alert_whose_rule_is_gone_or_switched_off_expires() -> None:
 
         assert (alert.state.phase, alert.said) == (Phase.EXPIRED, Said.OVER)
         assert len(evaluation.notifications) == 1
+
+
+STAGING = Series("checkout", "staging")
+RAW = (("variant", "raw"),)
+
+
+@pytest.mark.parametrize(
+    ("series", "labels", "narrowed"),
+    [
+        (STAGING, RAW, {"environment": "production"}),
+        (STAGING, RAW, {"app": "shop"}),
+        (CHECKOUT, RAW, {"by": "page"}),
+        (CHECKOUT, RAW, {"labels": (("variant", "excluding_short"),)}),
+    ],
+    ids=["environment", "app", "dimension", "labels"],
+)
+def test_an_alert_that_its_rule_no_longer_looks_at_expires(series: Series, labels: Labels, narrowed: Any) -> None:
+    """As one whose rule is gone: at once, and told. It would fire on without data for a day."""
+    now = snapshot(1, reading(0.2, series=series, labels=labels))
+    firing = evaluate([rule()], {}, now).alerts
+    watched = rule()
+    watched = replace(watched, selection=replace(watched.selection, **narrowed))
+    evaluation = evaluate([watched], firing, now)
+    (alert,) = evaluation.alerts.values()
+
+    assert (alert.state.phase, alert.said) == (Phase.EXPIRED, Said.OVER)
+    assert len(evaluation.notifications) == 1
+
+
+def test_an_alert_that_its_rule_still_looks_at_stays_without_data() -> None:
+    """A rule narrowed to what fires ends nothing."""
+    firing = evaluate([rule()], {}, snapshot(0, reading(0.2, labels=RAW))).alerts
+    watched = rule()
+    watched = replace(watched, selection=replace(watched.selection, app="checkout", environment="production", labels=RAW))
+    (alert,) = evaluate([watched], firing, snapshot(1)).alerts.values()
+
+    assert (alert.state.phase, alert.state.stale) == (Phase.FIRING, True)
 
 
 def test_what_is_over_is_kept_a_quarter_of_an_hour() -> None:

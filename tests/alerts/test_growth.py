@@ -142,6 +142,23 @@ async def test_records_that_retention_deleted_while_all_was_down_are_told() -> N
     ]
 
 
+async def test_silence_is_told() -> None:
+    """By the rule that the check of rule files names to those who would judge a figure, which is absent then."""
+    text = "rules: [{name: silence, summary: records read, figure: records, below: {critical: 1}, for: 1m}]"
+    world, outbox = World(PAGES), Outbox()
+    engine = Engine(rules.load(text, catalogue().figures), MemoryAlertStore(), outbox, notified=["chat"])
+    told = []
+    for second in range(0, 1200, 5):
+        world.now_ms = START + second * 1000
+        world.write(PAGES, *[{}] * (not 300 <= second < 900))
+        await engine.turn(await world.at(second * 1000))
+        for item in outbox.waiting("chat"):
+            told += [(second, str(alert.said)) for alert in item.alerts]
+            outbox.finish("chat", item)
+
+    assert told == [(660, "critical"), (900, "over")]
+
+
 async def test_a_flood_of_refused_records_is_told_with_its_reason() -> None:
     """Two a second for five minutes are told once, and their end once; what it was that was refused stands in it."""
     world, outbox = World(PAGES), Outbox()

@@ -17,6 +17,9 @@ FIGURES = figures("page_load_failure_ratio", "crash_free_session_ratio") | {
     "page_load_seconds": FakeFigure("page_load_seconds", "seconds", "distribution", ("p75", "p50", "per_second")),
     "abandonment_ratio": FakeFigure("abandonment_ratio", labels={"variant": ("raw", "excluding_short")}),
     "longest_wait_seconds": FakeFigure("longest_wait_seconds", "seconds", "live"),
+    "page_views": FakeFigure("page_views", "", "counter", ("per_second", "count")),
+    "app_crashes": FakeFigure("app_crashes", "", "counter", ("per_second", "count"), {"kind": ("crash", "anr")}),
+    "visitors": FakeFigure("visitors", "", "uniques"),
 }
 PLAIN = "rules:\n  - name: a\n    summary: s\n    figure: page_load_failure_ratio\n"
 
@@ -192,6 +195,25 @@ MISTAKES = {
         "rules:\n  - {name: a, summary: s, figure: abandonment_ratio, above: {warning: 1}, labels: {variant: row}}",
         "2:84: `abandonment_ratio` has no variant `row`: did you mean `raw`?",
     ),
+    "several definitions of one thing": (
+        "rules:\n  - {name: a, summary: s, figure: abandonment_ratio, above: {warning: 1}}",
+        "2:27: `abandonment_ratio` is several figures: choose, as with `labels: {variant: raw}`",
+    ),
+    "an app for what is of none": (
+        "rules:\n  - {name: a, summary: s, figure: dead_letters, above: {warning: 1}, where: {app: shop}}",
+        "2:78: `dead_letters` is of no app: remove this; what it counts is told apart `by: reason`",
+    ),
+    "a rate that is bad on fewer samples than are judged": (
+        "rules:\n  - {name: a, summary: s, figure: page_views, below: {critical: 0.05}}",
+        (
+            "2:47: this never fires: below 30 samples (`min_n`) nothing is judged, and 30 may stand for 0.119. Raise "
+            "the limit or lower `min_n`; that nothing comes at all is told by `figure: records`, `below: {critical: 1}`"
+        ),
+    ),
+    "a live figure is one sample": (
+        "rules:\n  - {name: a, summary: s, figure: longest_wait_seconds, above: {warning: 9}, min_n: 2}",
+        "2:78: this never fires: `longest_wait_seconds` is one sample. Remove `min_n`",
+    ),
     "no samples at all": (
         f"{PLAIN}    above: {{warning: 1}}\n    min_n: 0",
         "6:5: `min_n` must be greater than or equal to 1, not '0'",
@@ -211,6 +233,32 @@ MISTAKES = {
 def test_mistake(text: str, message: str) -> None:
     """A mistake is told with line, column, and what to do."""
     assert [str(error) for error in rules.check(text, FIGURES)] == [f"rules:{message}"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "fires"),
+    [
+        ("figure: page_views, statistic: count, below: {warning: 42.8}", False),  # up to 42.83 by chance, on 30
+        ("figure: page_views, statistic: count, below: {warning: 42.9}", True),
+        ("figure: page_views, statistic: count, min_n: 1, below: {warning: 5.5}", False),
+        ("figure: page_views, statistic: count, min_n: 1, below: {warning: 5.6}", True),
+        ("figure: page_views, window: 1m, below: {warning: 0.35}", False),  # a window of 1m reaches back up to 2m
+        ("figure: page_views, window: 1m, below: {warning: 0.36}", True),
+        ("figure: page_views, below: {warning: 5, critical: 0.05}", True),
+        ("figure: page_views, above: {critical: 0.05}", True),
+        ("figure: visitors, below: {warning: 30}", False),
+        ("figure: visitors, below: {warning: 40}", True),
+        ("figure: page_load_failure_ratio, below: {critical: 0.01}", True),
+        ("figure: records, below: {critical: 1}", True),
+        ("figure: records, by: topic, below: {critical: 10}, min_n: 30", False),
+        ("figure: dead_letters, above: {critical: 1}, where: {app: monitor, environment: all}", True),
+        ("figure: app_crashes, statistic: count, above: {critical: 9}", True),  # parts, each a matter of its own
+        ("figure: longest_wait_seconds, above: {critical: 9}, min_n: 1", True),
+    ],
+)
+def test_what_can_fire_is_accepted_and_what_cannot_is_not(fields: str, fires: bool) -> None:
+    """Samples that are too few are not judged; where they are what is counted, a low limit is never crossed."""
+    assert (rules.check(f"rules: [{{name: a, summary: s, {fields}}}]", FIGURES) == []) is fires
 
 
 def test_all_mistakes_are_told_at_once() -> None:

@@ -111,6 +111,7 @@ def test_a_broken_secret_is_told_at_once() -> None:
         (500, Unavailable, "server_error", 0),
         ((503, {"retry-after": "30"}), Unavailable, "server_error", 30_000),
         ((429, {"retry-after": "999999"}), Unavailable, "rate_limited", 3_600_000),
+        ((503, {"retry-after": "9" * 5000}), Unavailable, "server_error", 3_600_000),  # more digits than int() reads
         ((429, {"retry-after": "Wed, 21 Oct 2025 07:28:00 GMT"}), Unavailable, "rate_limited", 0),
         (408, Unavailable, "timeout", 0),
         (400, Rejected, "rejected", 0),

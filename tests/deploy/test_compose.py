@@ -12,6 +12,9 @@ import pytest
 import yaml
 
 from monitor.settings import CONFIG, unknown_names
+from streams.metrics.catalogue import FamilyMetrics
+from streams.metrics.registry import catalogue
+from streams.metrics.stored import Counter
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -121,6 +124,13 @@ def test_alertmanager_accepts_its_configuration() -> None:
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
+def test_a_critical_alert_mutes_the_warning_of_the_same_thing_only() -> None:
+    """The last rule asks for every label that tells alerts of one rule apart."""
+    rules = yaml.safe_load((DEPLOY / "alertmanager/alertmanager.yml").read_text())["inhibit_rules"]
+    of_figures = {label for figure in catalogue().figures.values() for label in figure.labels}
+    assert set(rules[-1]["equal"]) == {"alertname", "app", "environment", "dimension", "value", *of_figures}
+
+
 def panels() -> Iterator[dict[str, Any]]:
     dashboard = json.loads((DEPLOY / "grafana/dashboards/experience.json").read_text())
     yield from (panel for panel in dashboard["panels"] if panel["type"] != "row")
@@ -155,6 +165,19 @@ def test_panels_tell_what_they_show() -> None:
         assert panel["datasource"]["uid"] == "prometheus"
         places.add((panel["gridPos"]["x"], panel["gridPos"]["y"]))
     assert len(places) == len(list(panels()))
+
+
+@pytest.mark.parametrize("family", catalogue().families, ids=lambda family: family.name)
+def test_an_app_of_any_family_can_be_chosen(family: FamilyMetrics) -> None:
+    """The variables `app` and `environment` are filled from counters of each: there are apps without pages."""
+    variables = json.loads((DEPLOY / "grafana/dashboards/experience.json").read_text())["templating"]["list"]
+    counters = [f"xmon_{figure.name}_total" for figure in family.figures if isinstance(figure, Counter)]
+    for name in ("app", "environment"):
+        (query,) = (variable["query"]["query"] for variable in variables if variable["name"] == name)
+        asked = re.fullmatch(rf'label_values\(\{{__name__=~"(.+)",dimension="all"\}}, {name}\)', query)
+        assert asked, query
+        assert counters
+        assert all(re.fullmatch(asked[1], counter) for counter in counters)
 
 
 def test_grafana_finds_the_data_source_and_the_dashboard() -> None:

@@ -6,10 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +229,37 @@ def test_a_role_ends_in_order(both: Embedded) -> None:
         _, complaints = process.communicate(timeout=20)
     assert (process.returncode, complaints) == (0, "")
     assert xmon("healthcheck", "serve", serve_port=port).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "host", "listening"),
+    [
+        ("serve", "127.0.0.2", "127.0.0.2"),
+        ("worker", "127.0.0.2", "127.0.0.2"),
+        ("serve", "0.0.0.0", "127.0.0.1"),
+        ("serve", "::1", "::1"),
+        ("worker", "::", "::1"),
+    ],
+)
+def test_health_is_asked_for_where_the_role_listens(role: str, host: str, listening: str) -> None:
+    """At the address of the settings; at every address means at this machine's own."""
+
+    class Healthy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+    class Server(HTTPServer):
+        address_family = socket.AF_INET6 if ":" in listening else socket.AF_INET
+
+    try:
+        server = Server((listening, 0), Healthy)
+    except OSError:
+        pytest.skip(f"this machine has no {listening}")
+    with server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        answer = xmon("healthcheck", role, **{f"{role}_host": host, f"{role}_port": server.server_port})
+    assert answer.returncode == 0, answer.stderr
 
 
 def free_port() -> int:
