@@ -50,7 +50,7 @@ def ask(snapshot: Snapshot, given: dict[str, str]) -> Question:
     statistic = given.get("statistic", "")
     if statistic:
         choose("statistic", statistic, figure.statistics)
-    window, span = _when(snapshot, given)
+    window, span = _when(snapshot, figure, given)
     wanted = {name: given[name] for name in ("app", "environment", "value") if name in given}
 
     def keep(reading: Reading) -> bool:
@@ -123,17 +123,28 @@ def _check_names(given: dict[str, str]) -> None:
             raise Refused(400, "unknown_parameter", f"There is no parameter {name[:80]!r}.", hint)
 
 
-def _when(snapshot: Snapshot, given: dict[str, str]) -> tuple[str, tuple[int, int] | None]:
+def _when(snapshot: Snapshot, figure: Figure, given: dict[str, str]) -> tuple[str, tuple[int, int] | None]:
     if "from" not in given and "to" not in given:
         return choose("window", given.get("window", "5m"), WINDOWS), None
     if "window" in given:
         raise Refused(400, "window_and_span", "window and from/to exclude each other.", "Leave one of them out.")
     if "from" not in given or "to" not in given:
         raise Refused(400, "half_a_span", "A span needs both ends.", "Give from=… and to=…, or window=5m.")
+    if figure.kind == "live":
+        hint = "Leave from and to out. What it was is kept by Prometheus."
+        raise Refused(400, "live_figure", f"{figure.name} is known of this moment only.", hint)
     start, end = instant_ms("from", given["from"]), instant_ms("to", given["to"])
     if start >= end:
         raise Refused(400, "bad_span", "from must lie before to.", "Exchange the two.")
-    span = snapshot.align(start, end)
+    return "", _span(snapshot, start, end)
+
+
+def _span(snapshot: Snapshot, start: int, end: int) -> tuple[int, int]:
+    """Returns the stretch that is answered: it ends with the running pane at the latest. Raises `Refused` for other times."""
+    latest = snapshot.align(snapshot.at_ms, snapshot.at_ms + 1)[1]
+    if start >= latest:
+        raise Refused(400, "in_the_future", "Nothing is known of that time yet.", f"Give a from before {rfc3339(latest)}.")
+    span = snapshot.align(start, min(end, latest))
     if span[0] < snapshot.align(snapshot.at_ms - KEPT_MS, snapshot.at_ms)[0]:
         raise Refused(400, "too_long_ago", "Only the last hour is kept here.", "Longer history is kept by Prometheus.")
-    return "", span
+    return span

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from streams.kafka.batch import Batch, Log
@@ -93,14 +94,17 @@ class Pipeline:
     async def _meanwhile(self, work: Mapping[object, Callable[[], Coroutine[Any, Any, None]]]) -> None:
         """Whoever waits, for the store or for Kafka, keeps neither the others nor the announcements waiting."""
         for who, do in work.items():
-            if who not in self._under_way:
-                self._under_way[who] = asyncio.create_task(do())
+            self._begin(who, do)
         if self._under_way:
             await asyncio.wait(self._under_way.values(), timeout=ANNOUNCE_SECONDS)
         for who, task in list(self._under_way.items()):
             if task.done():
                 del self._under_way[who]
                 task.result()
+
+    def _begin(self, who: object, do: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        if who not in self._under_way:
+            self._under_way[who] = asyncio.create_task(do())
 
     async def _announce(self) -> None:
         self._sequence += 1
@@ -118,4 +122,5 @@ class Pipeline:
             stored = await self._store.next_offsets([runner.partition for runner in runners])
         except StoreUnavailable:
             return
-        await asyncio.gather(*(runner.verify(stored.get(runner.partition)) for runner in runners))
+        for runner in runners:
+            self._begin((runner, "verify"), partial(runner.verify, stored.get(runner.partition)))

@@ -114,7 +114,12 @@ class Runner:
 
     async def _apply(self, ledger: Ledger, *, only_full: bool = False) -> bool:
         """False when it had to start again from the hash."""
-        if await self._applying.apply(ledger.partition, only_full=only_full):
+        try:
+            applied = await self._applying.apply(ledger.partition, only_full=only_full)
+        except BaseException:
+            self._ledger = None  # half of a batch may be counted; until the worker has ended nothing of that may be written
+            raise
+        if applied:
             return True
         await self._start_again()
         return False
@@ -170,7 +175,7 @@ class Runner:
                 fields[name] = content
                 if len(fields) % BLOCKS == 0:
                     await asyncio.sleep(0)
-        except asyncio.CancelledError:
+        except BaseException:
             self._ledger = None  # some of what changed is no longer marked so
             raise
         return ledger.checkpoint(fields)

@@ -23,7 +23,7 @@ def bench(rate: Rate = 1000, seconds: Seconds = 30, url: Url = None, as_json: co
 
     Events of about 300 bytes, keyed by session, go to the page-load topic of the brokers in the settings. They are of an app
     and an environment of their own (xmon-bench, benchmark) and each run is a release of its own, so they mix with nobody's
-    figures and are counted exactly. The app stays in the list of apps; the releases are forgotten after a day.
+    figures and are counted exactly. The app stays in the list of apps, and the releases until others need their room.
 
     Latency is the time from when an event was due to be sent until `serve` tells a count that includes it. `serve` reads once
     a second, so up to a second of it is by design. Events are taken to be counted in the order in which they were sent.

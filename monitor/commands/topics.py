@@ -21,6 +21,10 @@ CONSEQUENCES = (
     "What has been counted stays. What the old log still held and nobody had counted is lost. Events that were copied from the "
     "old log into the new one count again, unless they are late or their id is still known. Go on?"
 )
+CUT_SHORT = (
+    "Where a partition stands still all the same, Kafka had lost the end of its log and has written anew since: restart its "
+    "worker. It goes on where it stood; what was written below that is not counted."
+)
 
 
 @app.command(epilog="Example: xmon topics create --partitions 12 --replication 3")
@@ -81,7 +85,7 @@ def reset(topic: Name, partition: Number = None, yes: Yes = False, as_json: comm
     if as_json:
         common.say_json([{"partition": str(m.stored.partition), "from": m.stored.offset, "to": m.offset} for m in moves])
     else:
-        common.say("done" if moves else f"{name}: Kafka has the log that has been counted, there is nothing to do")
+        common.say("done" if moves else f"{name}: Kafka has the log that has been counted, there is nothing to do. {CUT_SHORT}")
 
 
 async def _moves(settings: "Settings", topic: str, number: int | None) -> "list[Move]":

@@ -1,1 +1,1 @@
-"""The contracts with producers: one file a family of events. Pure: touches nothing but pydantic."""
+"""The contracts with producers: one file a family of events. Pure: no clock, no network."""

@@ -15,6 +15,7 @@ from streams.events.envelope import EventFamily, epoch_ms
 
 Array = np.ndarray
 MAX_SKEW_MS = 5 * 60_000
+EARLIEST_MS = 100_000_000_000  # March 1973; what is less is seconds, and would make a pane last for hours
 MAX_DETAIL = 300
 
 
@@ -92,7 +93,7 @@ class Decoder:
         arrivals = np.array([record.timestamp for record in records], dtype=np.int64)
         stamps = _stamps(events, arrivals)
         ahead = stamps - arrivals
-        if (untimely := (ahead > MAX_SKEW_MS) | (np.minimum(stamps, arrivals) < 0)).any():
+        if (untimely := (ahead > MAX_SKEW_MS) | (np.minimum(stamps, arrivals) < EARLIEST_MS)).any():
             refused += [_untimely(records[i], int(ahead[i])) for i in np.flatnonzero(untimely).tolist()]
             kept = np.flatnonzero(~untimely)
             events, stamps, arrivals = [events[i] for i in kept.tolist()], stamps[kept], arrivals[kept]
@@ -148,9 +149,11 @@ def _stamps(events: Sequence[Any], arrivals: Array) -> Array:
 
 
 def _untimely(record: Record, ahead_ms: int) -> Refusal:
-    if ahead_ms > MAX_SKEW_MS and record.timestamp >= 0:
+    if record.timestamp < EARLIEST_MS:
+        return Refusal(record, Reason.OUT_OF_RANGE, "the record has no timestamp, or one before 1973")
+    if ahead_ms > MAX_SKEW_MS:
         return Refusal(record, Reason.CLOCK_SKEW, f"timestamp: {ahead_ms} ms ahead of its arrival")
-    return Refusal(record, Reason.OUT_OF_RANGE, "timestamp: before 1970, or the record itself has none")
+    return Refusal(record, Reason.OUT_OF_RANGE, "timestamp: before 1973; milliseconds are expected, and these may be seconds")
 
 
 def _unread(record: Record, max_bytes: int) -> Refusal:

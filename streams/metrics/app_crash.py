@@ -5,7 +5,7 @@ import numpy as np
 from streams.events.app_crash import FAMILY, KINDS
 from streams.metrics.catalogue import FamilyMetrics, View
 from streams.metrics.columns import Array, Columns
-from streams.metrics.derived import Ratio, count, people
+from streams.metrics.derived import PeopleShare, Ratio, count
 from streams.metrics.stored import Counter, Uniques
 from streams.windows.firsts import Firsts
 
@@ -20,11 +20,6 @@ def fatal(columns: Columns) -> Array:
 def sessions_without_crash(view: View) -> Array:
     """Sessions that ran, less those that crashed."""
     return np.asarray(view.counter("app_sessions") - view.counter("crashed_sessions"))
-
-
-def users_without_crash(view: View) -> Array:
-    """People who used the app, less those whose app crashed."""
-    return np.asarray(people("active_users")(view) - people("crashed_users")(view))
 
 
 METRICS = FamilyMetrics(
@@ -73,13 +68,13 @@ METRICS = FamilyMetrics(
             where=fatal,
             questions=("M2",),
         ),
-        Ratio(
+        PeopleShare(
             name="crash_free_user_ratio",
             series_of="app_sessions",
             help="Share of people whose app did not crash; from estimated counts of people.",
             better="higher",
-            part=users_without_crash,
-            whole=people("active_users"),
+            whole="active_users",
+            without="crashed_users",
             questions=("M2",),
         ),
     ),

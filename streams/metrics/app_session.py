@@ -23,7 +23,7 @@ METRICS = FamilyMetrics(
     figures=(
         Counter(
             name="app_sessions",
-            help="Sessions, each counted once at its first record.",
+            help="Sessions, each counted once at its first record; one that lasts longer than a day, once a day.",
             where=lambda columns: columns.derived("first"),
             questions=("M1",),
         ),
@@ -48,6 +48,12 @@ METRICS = FamilyMetrics(
             thresholds=(250, 500, 1000, 1500, 2000, 3000, 5000, 10_000),
             questions=("M3",),
         ),
+        Counter(
+            name="frame_reports",
+            help="Records that tell of frames drawn: as a rule one a session.",
+            where=lambda columns: columns.number("frames", 0) > 0,
+            questions=("M3",),
+        ),
         Counter(name="frames", help="Frames drawn.", weight=lambda c: c.number("frames", 0), questions=("M3",)),
         Counter(
             name="slow_frames",
@@ -65,18 +71,20 @@ METRICS = FamilyMetrics(
         ),
         Ratio(
             name="slow_frame_ratio",
-            help="Share of frames drawn late.",
+            help="Share of frames drawn late; n and interval go by frame reports, for frames of a session are alike.",
             better="lower",
             part=count("slow_frames"),
             whole=count("frames"),
+            samples=count("frame_reports"),
             questions=("M3",),
         ),
         Ratio(
             name="frozen_frame_ratio",
-            help="Share of frames that froze.",
+            help="Share of frames that froze; n and interval go by frame reports, for frames of a session are alike.",
             better="lower",
             part=count("frozen_frames"),
             whole=count("frames"),
+            samples=count("frame_reports"),
             questions=("M3",),
         ),
     ),

@@ -29,17 +29,17 @@ def values(name: str) -> Expression:
     return lambda view: view.histogram(name).sum(axis=1)
 
 
-def people(name: str) -> Expression:
-    """The estimate of a count of different people."""
-    return lambda view: np.rint(uniques.estimate(view.registers(name)))
-
-
 @dataclass(frozen=True, kw_only=True)
 class Ratio(Figure):
-    """Of `whole`, the share that is `part`. `variants`: other definitions of the same share under a label."""
+    """Of `whole`, the share that is `part`. `variants`: other definitions of the same share under a label.
+
+    `samples`: what n and the interval go by where the whole comes in clusters, such as the frames of a session. At worst all in
+    a cluster are the same, and it proves as much as one sample: Kish, Survey Sampling (1965), ch. 5, for clusters of one size.
+    """
 
     part: Expression | None = None
     whole: Expression | None = None
+    samples: Expression | None = None
     variants: Mapping[str, tuple[Expression, Expression]] | None = None
     unit: str = "ratio"
 
@@ -51,15 +51,34 @@ class Ratio(Figure):
 
     def read(self, view: View) -> Iterator[Values]:
         if self.part and self.whole:
-            yield proportion(self.part(view), self.whole(view))
+            yield proportion(self.part(view), self.whole(view), samples=self.samples(view) if self.samples else None)
         for name, (part, whole) in (self.variants or {}).items():
             yield proportion(part(view), whole(view), ("variant", name))
 
 
-def proportion(part: Array, whole: Array, *labels: tuple[str, str]) -> Values:
+def proportion(part: Array, whole: Array, *labels: tuple[str, str], samples: Array | None = None) -> Values:
     """A share with its Wilson interval. The part is held within the whole: they may come from two topics."""
-    part = np.clip(part, 0, np.maximum(whole, 0))
-    return Values("value", formulas.share(part, whole), np.maximum(whole, 0), labels, *formulas.wilson(part, whole))
+    share = formulas.share(part, whole)
+    n = np.maximum(whole if samples is None else samples, 0)
+    return Values("value", share, n, labels, *formulas.wilson(share * n, n))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleShare(Figure):
+    """Of the different people of `whole`, the share that is not among those of `without`. Both are estimates of HyperLogLog,
+    whose standard error is 1.04 / √registers: Flajolet, Fusy, Gandouet and Meunier (2007)."""
+
+    whole: str
+    without: str
+    unit: str = "ratio"
+
+    kind: ClassVar[Kind] = "ratio"
+
+    def read(self, view: View) -> Iterator[Values]:
+        whole, without = (np.rint(uniques.estimate(view.registers(name))) for name in (self.whole, self.without))
+        part = np.maximum(whole - without, 0)
+        interval = formulas.estimated_share(part, whole, 1.04 / np.sqrt(uniques.REGISTERS))
+        yield Values("value", formulas.share(part, whole), whole, (), *interval)
 
 
 @dataclass(frozen=True, kw_only=True)

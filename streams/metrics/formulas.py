@@ -26,6 +26,18 @@ def wilson(part: Array, whole: Array) -> tuple[Array, Array]:
     return low, high
 
 
+def estimated_share(part: Array, whole: Array, error: float) -> tuple[Array, Array]:
+    """Interval of a share where the whole, and what it has beside the part, are estimated with this relative standard error.
+
+    The rest's share is then off by √2 times as much (delta method), and that is squared and added to what Wilson's interval
+    allows for (Zou and Donner, Statistics in Medicine 27 (2008): limits of a sum of two independent estimates).
+    """
+    p = np.clip(part / np.maximum(whole, 1), 0.0, 1.0)
+    low, high = wilson(part, whole)
+    half = Z * np.sqrt(2) * error * (1 - p)
+    return np.maximum(p - np.hypot(p - low, half), 0.0), np.minimum(p + np.hypot(high - p, half), 1.0)
+
+
 def poisson(count: Array) -> tuple[Array, Array]:
     """Interval of a count. Byar's approximation (Breslow and Day 1987, II, p. 69): within 1 % of the exact one from 1 up."""
     k = np.maximum(count, 0).astype(np.float64)

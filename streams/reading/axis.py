@@ -12,15 +12,14 @@ Array = np.ndarray
 
 
 class Axis:
-    """`named` series that were met, then the remainders. `rows`: the only ones of the arrays, where it is not all."""
+    """`named` series that were met, then the remainders. `rows`: the only ones of the family's, where it is not all."""
 
     def __init__(self, names: Sequence[Name], shown: Array, rows: Array | None = None) -> None:
-        self._rows = rows
+        self._rows, self._of = rows, len(names)
         if rows is not None:
-            self._place = np.zeros(len(names), dtype=np.int64)
-            self._place[rows] = np.arange(rows.size)
             names, shown = [names[row] for row in rows.tolist()], shown[rows]
-        self.size = len(names)  # of the arrays that `fold` takes
+        self.names = names  # of the arrays that `fold` takes
+        self.size = len(names)
         self._shown = np.flatnonzero(shown)
         self.named = self._shown.size
         totals = {name[:2]: row for row, name in enumerate(names) if name.dimension == "all"}
@@ -34,13 +33,24 @@ class Axis:
         self.series = (*(Series(*names[row]) for row in self._shown.tolist()), *others)
 
     @cached_property
-    def index(self) -> dict[Series, int]:
-        """Row of each series."""
-        return {series: row for row, series in enumerate(self.series)}
+    def index(self) -> dict[Name, int]:
+        """Row of each name."""
+        return {name: row for row, name in enumerate(self.names)}
 
-    def place(self, index: Array, width: int) -> Array:
-        """Where an index into [names, width] lies in the array that `fold` takes."""
-        return index if self._rows is None else self._place[index // width] * width + index % width
+    def spread(self, rows: Array) -> Array:
+        """A number for each of `names` → for each row of the family, -1 where it is none of them."""
+        if self._rows is None:
+            return rows
+        found = np.full(self._of, -1, dtype=np.int64)
+        found[self._rows] = rows
+        return found
+
+    def places(self, other: "Axis") -> Array | None:
+        """int64[rows of the family of `other`]: where each lies, by its name, in the arrays that `fold` takes; -1 where nothing
+        is told but totals, None where all lie where they are."""
+        if other is not self:
+            return other.spread(np.array([self.index.get(name, -1) for name in other.names], dtype=np.int64))
+        return None if self._rows is None else self.spread(np.arange(self.size))
 
     def fold(self, array: Array) -> Array:
         """[size, w] → [series, w]: the rows shown, then of each group what they lack of the total."""

@@ -10,6 +10,7 @@ from streams.reading.axis import Axis
 from streams.reading.names import NOBODY, Names
 from streams.reading.replica import Replica
 from streams.reading.snapshot import FamilyState, Partial
+from streams.windows.series import KEEP_HOURS, Name
 from streams.windows.storage import columns_of
 
 Array = np.ndarray
@@ -23,7 +24,7 @@ class FamilyReader:
         self.columns = columns_of(family, layout)
         self.names = Names()
         self._highest = np.zeros((0, layout.cells), dtype=np.int64)
-        self._shown: dict[tuple[str, str, str], set[str]] = {}
+        self._shown: set[Name] = set()
         self._renamed = -1
         size = layout.cell[layout.counters[0].name] if layout.counters else slice(0, None)
         self._size = size  # the columns that say how large a value is
@@ -37,7 +38,7 @@ class FamilyReader:
         totals = self._totals(replicas, len(self.names.names))
         if renamed != self._renamed:
             self._renamed = renamed
-            self._name(totals, most)
+            self._name(totals, most, replicas)
         if not complete_once:
             totals = np.zeros_like(totals)
         partials = tuple(Partial(dict(r.minutes), dict(r.panes), r.folded_until) for r in replicas)
@@ -49,10 +50,10 @@ class FamilyReader:
         gone = self.names.keep(set().union(*(replica.rows() for replica in replicas)))
         self._highest[[row for row in gone if row < len(self._highest)]] = 0
 
-    def _name(self, totals: Array, most: int) -> None:
+    def _name(self, totals: Array, most: int, replicas: list[Replica]) -> None:
         """What a snapshot knows of names; made anew when series were met or forgotten."""
         self._names = tuple(self.names.names)
-        shown = self._choose(totals, most)
+        shown = self._choose(totals, most, replicas)
         apps = np.array([row for row, name in enumerate(self._names) if name.dimension == "all"], dtype=np.int64)
         self._axis, self._apps = Axis(self._names, shown), Axis(self._names, shown, apps)
 
@@ -67,26 +68,32 @@ class FamilyReader:
         self._highest = found
         return found
 
-    def _choose(self, totals: Array, most: int) -> Array:
-        """bool[names]: the largest values of each dimension; a value once shown stays until no partition knows it."""
+    def _choose(self, totals: Array, most: int, replicas: list[Replica]) -> Array:
+        """bool[names]: the largest values of each dimension; a value once shown stays as long as it is met once a day."""
         shown = np.array([name.dimension == "all" for name in self._names], dtype=bool)
         groups: dict[tuple[str, str, str], list[int]] = {}
         for row, name in enumerate(self._names):
             if name is not NOBODY and not shown[row]:
                 groups.setdefault(name[:3], []).append(row)
-        self._shown = {group: self._choose_in(group, rows, totals, most) for group, rows in groups.items()}
-        for group, rows in groups.items():
-            shown[[row for row in rows if self._names[row].value in self._shown[group]]] = True
+        crowded = [rows for rows in groups.values() if len(rows) > most]
+        unmet = _unmet(replicas) if crowded else set()
+        size = totals[:, self._size].sum(axis=1).tolist()
+        for rows in crowded:
+            rows.sort(key=lambda row: (row in unmet, self._names[row] not in self._shown, -size[row], row))
+        for rows in groups.values():
+            shown[rows[:most]] = True
+        self._shown = {name for name, is_shown in zip(self._names, shown.tolist(), strict=True) if is_shown}
         return shown
 
-    def _choose_in(self, group: tuple[str, str, str], rows: list[int], totals: Array, most: int) -> set[str]:
-        values = {self._names[row].value for row in rows}
-        if len(values) <= most:
-            return values
-        chosen = self._shown.get(group, set()) & values
-        others = [row for row in rows if self._names[row].value not in chosen]
-        others.sort(key=lambda row: (-int(totals[row, self._size].sum()), row))
-        return chosen | {self._names[row].value for row in others[: most - len(chosen)]}
+
+def _unmet(replicas: list[Replica]) -> set[int]:
+    """Rows of what no partition has met for a day."""
+    last: dict[int, int] = {}
+    for replica in replicas:
+        for row, hour in replica.last_met():
+            last[row] = max(last.get(row, 0), hour)
+    newest = max(last.values(), default=0)
+    return {row for row, hour in last.items() if 0 < hour < newest - KEEP_HOURS}
 
 
 def _waiting(replicas: list[Replica], size: int) -> tuple[Array, Array]:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -77,6 +77,7 @@ class Replica:
     _versions: Versions = field(default_factory=dict)
     renamed: int = 0  # grows when series were met or forgotten
     _rows: dict[int, int] = field(default_factory=dict)  # the partition's series number → row
+    _hours: dict[int, int] = field(default_factory=dict)  # the same → when it was last met; 0: before a pane was closed
     _missing: set[int] = field(default_factory=set)  # rows known before a rollback,
     _again: int = -1  # until the log is counted again as far as this offset
 
@@ -112,7 +113,7 @@ class Replica:
     def _reset(self) -> None:
         self._move_to(NOWHERE)
         self.folded_until, self.live, self.problem = 0, None, ""
-        self.panes, self.minutes, self._blocks, self._versions, self._rows = {}, {}, {}, {}, {}
+        self.panes, self.minutes, self._blocks, self._versions, self._rows, self._hours = {}, {}, {}, {}, {}, {}
         self.renamed += 1
 
     def _take(self, head: Sequence[bytes | None], versions: Versions, contents: dict[tuple[int, int], bytes | None]) -> None:
@@ -152,9 +153,16 @@ class Replica:
 
     def _name(self, block: int, content: bytes) -> None:
         """The names of one block, and none of those it had before."""
-        self._rows = {number: row for number, row in self._rows.items() if number % BLOCKS != block}
-        self._rows |= {number: self.names.row(name) for number, name, _ in read_names(content)}
+        for known in (self._rows, self._hours):
+            for number in [number for number in known if number % BLOCKS == block]:
+                del known[number]
+        for number, name, hour in read_names(content):
+            self._rows[number], self._hours[number] = self.names.row(name), hour
         self.renamed += 1
+
+    def last_met(self) -> Iterator[tuple[int, int]]:
+        """(row, hours since 1970) of each series that the partition knows."""
+        return ((row, self._hours[number]) for number, row in self._rows.items())
 
     def rows(self) -> set[int]:
         """Rows of all series that the partition knows, or will know again."""

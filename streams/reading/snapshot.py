@@ -62,7 +62,7 @@ class Snapshot:
     figures: Mapping[str, Figure]
     families: Mapping[str, FamilyState]
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # the counters of `Health`; none until they are known
-    _rollups: dict[tuple[str, Stretch, bool], Rollup] = field(default_factory=dict, repr=False)
+    _rollups: dict[tuple[str, Axis, Stretch], Rollup] = field(default_factory=dict, repr=False)
     _readings: dict[tuple[str, Stretch, bool], dict[str, tuple[Reading, ...]]] = field(default_factory=dict, repr=False)
 
     def window(self, name: str) -> Stretch:
@@ -106,25 +106,26 @@ class Snapshot:
                 found[reading.series.dimension].append(reading)
         return {dimension: tuple(readings) for dimension, readings in found.items()}
 
-    def _axis(self, figure: Figure) -> str:
-        return self.figures[figure.series_of].family if figure.series_of else figure.family
-
     def _view(self, figure: Figure, stretch: Stretch, *, only_totals: bool) -> SpanView:
         from_ms, to_ms = stretch
         seconds = max(min(to_ms, self.at_ms) - from_ms, 1) / 1000
-        layouts = {name: family.layout for name, family in self.families.items()}
-        rollups = partial(self._rollup, stretch=stretch, only_totals=only_totals)
-        return SpanView(self.figures, layouts, rollups, self._axis(figure), seconds, self._live)
+        axis = self._axis(self.figures[figure.series_of].family if figure.series_of else figure.family, only_totals=only_totals)
+        rollups = partial(self._rollup, axis=axis, stretch=stretch, only_totals=only_totals)
+        return SpanView(self.figures, rollups, axis, seconds, self._live)
 
-    def _rollup(self, family: str, stretch: Stretch, *, only_totals: bool = False) -> Rollup:
-        key = (family, stretch, only_totals)
+    def _axis(self, family: str, *, only_totals: bool) -> Axis:
+        state = self.families[family]
+        return state.apps if only_totals else state.axis
+
+    def _rollup(self, family: str, axis: Axis, stretch: Stretch, *, only_totals: bool) -> Rollup:
+        """What was counted of a family, on its own axis or on another one's."""
+        key = (family, axis, stretch)
         if key not in self._rollups:
             state = self.families[family]
             frames = [frames for share in state.partials for frames in share.frames(*stretch)]
-            if only_totals:
-                self._rollups[key] = Rollup(state.layout, state.apps, [f.totals for f in frames])
-            else:
-                self._rollups[key] = Rollup(state.layout, state.axis, [f.everything for f in frames])
+            wanted = [f.totals if only_totals else f.everything for f in frames]
+            places = axis.places(self._axis(family, only_totals=only_totals))
+            self._rollups[key] = Rollup(state.layout, axis, places, wanted)
         return self._rollups[key]
 
     def _live(self, family: str, measure: str) -> Array:

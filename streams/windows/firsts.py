@@ -1,4 +1,7 @@
-"""The first event of a kind in a session: a session counts once, and five crashes in one session are one crashed session."""
+"""The first event of a kind in a session: a session counts once, and five crashes in one session are one crashed session.
+
+A session is remembered for a day from its first event on; one that lasts longer counts once a day.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

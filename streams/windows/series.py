@@ -2,7 +2,8 @@
 
 A rollup is (app, environment, dimension, value). An app has at most `max_values` values a dimension, a partition at most
 `max_scopes` apps and environments; what comes later is counted in the totals only, and given back as `__other__` by the reader.
-A value unseen for 24 h of event time is forgotten.
+Where a dimension is full, values unseen for 24 h of event time make room once an hour. Others are kept: what partitions have
+counted of a value is added up, and a sum of which one forgets its part would step back.
 """
 
 import heapq
@@ -155,25 +156,26 @@ class SeriesIndex:
         return number
 
     def expire(self, hour: int, held: Array) -> list[int]:
-        """Forgets values unseen for 24 h before `hour` (hours since 1970), but none of those that open panes hold; returns
-        their numbers. Totals stay."""
+        """Forgets values of full dimensions that were unseen for 24 h before `hour` (hours since 1970), but none of those that
+        open panes hold; returns their numbers. Totals stay."""
         first = np.union1d(
             held, np.flatnonzero(self._last_hour == 0)
         )  # or met before any pane was closed: their day begins now
         self._last_hour[first] = hour
         self._changed[first % BLOCKS] = True
         old = np.flatnonzero(self._last_hour < hour - KEEP_HOURS).tolist()
-        gone = []
-        for number in old:
-            name = self.names[number]
-            if name is None or name.dimension == "all":
-                continue
-            del self._scopes[name.app, name.environment].values[self.dimensions.index(name.dimension)][name.value]
+        named = {number: name for number in old if (name := self.names[number]) and name.dimension != "all"}
+        gone = {number: name for number, name in named.items() if len(self._values(name)) >= self._limits[0]}
+        for number, name in gone.items():
+            del self._values(name)[name.value]
             self.names[number] = None
             heapq.heappush(self._free, number)
             self._changed[number % BLOCKS] = True
-            gone.append(number)
-        return gone
+        return list(gone)
+
+    def _values(self, name: Name) -> Numbers:
+        """All values of its dimension."""
+        return self._scopes[name.app, name.environment].values[self.dimensions.index(name.dimension)]
 
     def unstored(self) -> Iterator[tuple[int, bytes]]:
         """(block, content) of what changed since the last call."""
@@ -199,7 +201,7 @@ class SeriesIndex:
                 self._scopes[known[:2]] = Scope(known[:2], number, len(self.dimensions))
         for number, known in enumerate(self.names):
             if known is not None and known.dimension != "all":
-                self._scopes[known[:2]].values[self.dimensions.index(known.dimension)][known.value] = number
+                self._values(known)[known.value] = number
 
 
 def read_names(content: bytes) -> Iterator[tuple[int, Name, int]]:

@@ -12,7 +12,7 @@ import numpy as np
 from streams.windows.time import HOUR_MS
 
 Array = np.ndarray
-HORIZON_MS = 24 * HOUR_MS  # of event time, since an entry was last touched
+HORIZON_MS = 24 * HOUR_MS  # of event time, that an entry is kept
 
 
 class KeyedTable(Protocol):
@@ -22,7 +22,7 @@ class KeyedTable(Protocol):
         """Events in record order with their times, and which are late → what is measured, with the times it belongs to."""
 
     def expire(self, before: int) -> list[str]:
-        """Forgets what was last touched before this instant; returns the fields that are no longer needed."""
+        """Forgets what is older than this instant; returns the fields that are no longer needed."""
 
     def unstored(self) -> Iterator[tuple[str, bytes]]:
         """(field, content) of what changed since the last call."""

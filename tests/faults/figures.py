@@ -20,6 +20,7 @@ Series = tuple[str, str, str, str]
 Adds = list[tuple[Column, int]]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST_MS = 10**11
 MAX_BYTES, MAX_SKEW_MS = 262_144, 300_000
 
 SHARED = ("id", "environment", "release", "page", "country", "device", "os", "browser", "segment", "channel", "variant")
@@ -109,6 +110,8 @@ def read(family: str, value: bytes | None, arrival: int) -> tuple[Event | None, 
     reason = _wrong(family, event)
     if not reason and stamp(event, arrival) > arrival + MAX_SKEW_MS:
         reason = "clock_skew"
+    elif not reason and stamp(event, arrival) < EARLIEST_MS:
+        reason = "out_of_range"
     return (None, reason) if reason else (event, "")
 
 
@@ -184,6 +187,7 @@ def app_session(event: Event, first: bool) -> Adds:
     cold, warm = event.get("cold_start_ms"), event.get("warm_start_ms")
     adds = count("app_sessions", first) + count("new_installs", event.get("first_launch") is True)
     adds += distribution("app_start_seconds", warm if cold is None else cold)
+    adds += count("frame_reports", bool(event.get("frames")))
     for frames in ("frames", "slow_frames", "frozen_frames"):
         adds.append(((frames, "count", ()), event.get(frames) or 0))
     return adds

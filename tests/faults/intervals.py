@@ -33,3 +33,13 @@ def people(estimate: float, registers: int) -> Interval:
     """HyperLogLog's standard error is 1.04/√m (Flajolet, Fusy, Gandouet, Meunier 2007)."""
     error = 1.96 * 1.04 / sqrt(registers)
     return Bound(estimate * (1 - error)), Bound(estimate * (1 + error))
+
+
+def people_without(rest: float, whole: float, registers: int) -> Interval:
+    """Of the share of people that are not among `rest`, by two estimates: each is off by HyperLogLog's error, so their quotient
+    by √2 of it, and that adds to Wilson's interval as independent errors do, by squares. Zou and Donner, Statistics in Medicine
+    27 (2008), p. 1693."""
+    share = max(whole - rest, 0) / whole
+    off = Z * sqrt(2 / registers) * 1.04 * (1 - share)
+    low, high = wilson(share * whole, whole)
+    return Bound(max(share - sqrt((share - low) ** 2 + off**2), 0)), Bound(min(share + sqrt((high - share) ** 2 + off**2), 1))

@@ -121,11 +121,11 @@ def _hour(oracle: Oracle) -> dict[Any, int]:
 
 
 def _less(world: "World", onlooker: "Onlooker", snapshot: Snapshot) -> list[str]:
-    """What says that it is complete and shows less than any reader has; unless records are lost, or hours have passed."""
-    if not snapshot.complete or world.forgetful or world.days:
+    """What says that it is complete and shows less than any reader has; unless records are lost, or what passes with time."""
+    if not snapshot.complete or world.forgetful:
         return []
-    now = {"hour": _shown(world, snapshot)}
-    if onlooker.reader._complete_once:  # else counters are held back
+    now = {} if world.days else {"hour": _shown(world, snapshot)}
+    if onlooker.reader._complete_once and not world.makes_room:  # else counters are held back
         now["total"] = _totals(world, snapshot)
     fell = [
         f"{kind} {key} is {found.get(key, 0)} and was {n}"
@@ -153,10 +153,11 @@ def _totals(world: "World", snapshot: Snapshot) -> dict[Any, int]:
 
 def _shown(world: "World", snapshot: Snapshot) -> dict[Any, int]:
     """The cells that a snapshot holds, as the oracle names them."""
-    rollup = snapshot._rollup(world.family, (BEGIN, END))
-    series = [(one.app, one.environment, one.dimension, one.value) for one in rollup.axis.series[: rollup.axis.named]]
+    axis = snapshot._axis(world.family, only_totals=False)
+    rollup = snapshot._rollup(world.family, axis, (BEGIN, END), only_totals=False)
+    series = [(one.app, one.environment, one.dimension, one.value) for one in axis.series[: axis.named]]
     arrays = zip((rollup.cells, rollup.buckets, rollup.registers), observed.columns(world.family), strict=True)
-    tables = [observed.table(series, array[: rollup.axis.named], columns) for array, columns in arrays]
+    tables = [observed.table(series, array[: axis.named], columns) for array, columns in arrays]
     return tables[0] | tables[1] | tables[2]
 
 

@@ -12,7 +12,7 @@ OF_FAMILY = {
     ),
     "app-session": (
         *("app_sessions", "active_users", "new_installs", "app_start_seconds"),
-        *("frames", "slow_frames", "frozen_frames", "slow_frame_ratio", "frozen_frame_ratio"),
+        *("frame_reports", "frames", "slow_frames", "frozen_frames", "slow_frame_ratio", "frozen_frame_ratio"),
     ),
     "app-crash": ("app_crashes", "crashed_sessions", "anr_sessions", "crashed_users"),
     "link-error": ("link_errors",),

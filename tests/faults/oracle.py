@@ -243,11 +243,13 @@ class Names:
         return found
 
     def forget(self, hour: int, held: set[Series]) -> set[Series]:
-        """Values not met for 24 h; what an open pane holds has been met."""
+        """Where there is no room left, values not met for 24 h; what an open pane holds has been met."""
         for series, last in self._hour.items():
             if last == 0 or series in held:
                 self._hour[series] = hour
-        gone = {series for series, last in self._hour.items() if last < hour - 24 and series[2] != "all"}
+        room = Counter(series[:3] for series in self._hour)
+        full = {group for group, values in room.items() if values >= self._max_values and group[2] != "all"}
+        gone = {series for series, last in self._hour.items() if last < hour - 24 and series[:3] in full}
         for series in gone:
             del self._hour[series]
         return gone

@@ -102,14 +102,8 @@ def _vital(vital: str, rating: str) -> tuple[Amount, Amount]:
 SHARES: dict[tuple[str, Labels], tuple[Amount, Amount]] = {
     ("page_load_failure_ratio", ()): (count("page_load_failures"), count("page_views")),
     ("page_overload_ratio", ()): (count("page_overloads"), count("page_views")),
-    ("slow_frame_ratio", ()): (count("slow_frames"), count("frames")),
-    ("frozen_frame_ratio", ()): (count("frozen_frames"), count("frames")),
     ("anr_ratio", ()): (count("anr_sessions"), count("app_sessions")),
     ("crash_free_session_ratio", ()): (lambda r: r.count("app_sessions") - r.count("crashed_sessions"), count("app_sessions")),
-    ("crash_free_user_ratio", ()): (
-        lambda row: row.people("active_users") - row.people("crashed_users"),
-        lambda row: row.people("active_users"),
-    ),
     ("bot_containment_ratio", ()): (count("bot_contained_contacts"), count("bot_contacts")),
     ("first_reply_within_hour_ratio", ()): (
         lambda row: row.within("first_reply_seconds", 3600),
@@ -178,6 +172,14 @@ def _derived(row: Row) -> Iterator[Told]:
         if (n := whole(row)) > 0:
             share = min(max(part(row), 0), n)
             yield figure, "value", labels, Reading(share / n, n, *intervals.wilson(share, n))
+    if (reports := row.count("frame_reports")) and (frames := row.count("frames")):
+        for kind in ("slow", "frozen"):  # a report is one sample, however many frames it tells of
+            share = min(row.count(f"{kind}_frames") / frames, 1)
+            yield f"{kind}_frame_ratio", "value", (), Reading(share, reports, *intervals.wilson(share * reports, reports))
+    if users := row.people("active_users"):
+        crashed = row.people("crashed_users")
+        interval = intervals.people_without(crashed, users, REGISTERS)
+        yield "crash_free_user_ratio", "value", (), Reading(max(users - crashed, 0) / users, users, *interval)
     if views := row.count("page_views"):
         errors = row.count("link_errors")
         yield "link_errors_per_view", "value", (), Reading(errors / views, views, *intervals.poisson(errors, views))

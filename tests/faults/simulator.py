@@ -36,6 +36,7 @@ from tests.streams.records import START, Raw
 CATALOGUES = {family.name: Catalogue((family,)) for family in catalogue().families}
 RECORDS, MORE, STEP_MS = 20, 8, 30_000  # ten minutes of event time: minutes are folded, panes deleted
 DAY_MS = 86_400_000
+PLENTY = 1000  # of room for values
 STEPS, STEP_SECONDS = 220, 0.1
 PUBLISHED = (*[0] * 30, 7)  # so many records at a step: workers come to the end of the log, and later there is more
 SHARES = {"lost": 0.03, "reply lost": 0.04, "late": 0.06, "killed": 0.01, "answered later": 0.25, "fall back": 0.015}
@@ -123,6 +124,8 @@ class World:
         self.losing, self.anew = rng.random() < self.odds.losing, rng.random() < self.odds.anew
         named = self.anew or rng.random() < 0.7  # brokers before 2.8 give no ids: then nobody can know of another log
         self.days = rng.random() < 0.25
+        if self.days and self.seed % 2:
+            self.policy = replace(self.policy, max_values=PLENTY)
         self._coming = self._story(RECORDS)
         self.now_ms = self._coming[-1].timestamp
         self.records: list[Raw] = []
@@ -179,6 +182,11 @@ class World:
     def forgetful(self) -> bool:
         """Whether Redis, if it falls back, may lose for good what was shown."""
         return self.start > 0 or self.log > 0
+
+    @property
+    def makes_room(self) -> bool:
+        """Whether values that were not met for a day are forgotten for the sake of others."""
+        return self.days and self.policy.max_values < PLENTY
 
     def clock(self) -> float:
         return self.seconds

@@ -209,3 +209,11 @@ def test_dead_letters_are_those_that_must_be() -> None:
     assert len(found(*good, ("page-load", 0, 2, "not_utf8"))) == 1
     assert len(found(good[0], ("page-load", 0, 1, "not_utf8"))) == 2
     assert len(found(*good, ("page-load", 1, 4, "not_utf8"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("rest", "whole", "low", "high"), [(0, 20, 0.8389, 1), (20, 20, 0, 0.1733), (1e8, 1e9, 0.9 - 0.00637, 0.9 + 0.00637)]
+)
+def test_the_interval_of_a_share_of_people_is_wider(rest: float, whole: float, low: float, high: float) -> None:
+    """Wilson's where nobody is left out; 1.96 · √2 · 1.04 / √2048 of the rest where there are many."""
+    assert intervals.people_without(rest, whole, 2048) == pytest.approx((low, high), abs=5e-5)

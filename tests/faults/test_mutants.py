@@ -36,9 +36,10 @@ class Trial(NamedTuple):
 
 AS_USUAL = Trial(USUAL, 300)  # without a mutant these are those of test_simulator.py
 MANY_DEATHS = Trial(USUAL.but({"killed": 0.05}), 40)
-LATE_AND_BACK = Trial(USUAL.but({"late": 0.2, "fall back": 0.1}), 10)
+NOTHING_LOST = {"lost": 0.0, "reply lost": 0.0, "killed": 0.0}
+LATE_AND_BACK = Trial(USUAL.but({**NOTHING_LOST, "late": 0.4, "fall back": 0.1}, losing=0.0, anew=0.0), 60)
 LOSING = Trial(USUAL.but(losing=1.0), 20)
-FALLS_ALONE = {"fall back": 0.06, "lost": 0.0, "reply lost": 0.0, "late": 0.0, "killed": 0.0, "answered later": 0.0}
+FALLS_ALONE = {**NOTHING_LOST, "fall back": 0.06, "late": 0.0, "answered later": 0.0}
 MANY_LOOKS = Trial(USUAL.but(FALLS_ALONE, looks=1.5, losing=0.0, anew=0.0), 70)
 MORE_LOOKS = Trial(USUAL.but({"fall back": 0.05, "late": 0.15}, looks=0.6), 20)
 

@@ -64,6 +64,14 @@ def test_a_figure_over_a_span_says_which_span_was_used(client, start, end):
     assert "window" not in body
 
 
+@pytest.mark.parametrize("end", ["2026-01-01T12:00:10.001Z", "2026-01-01T13:00:00Z", "9999-12-31T23:59:59.999Z"])
+def test_a_span_ends_with_the_running_pane_at_the_latest(client, end):
+    """What is not yet over is answered as far as it has come, and the answer says so."""
+    body = figures(client, figure="page_views", **{"from": "2026-01-01T11:59:01Z", "to": end}).json()
+
+    assert (body["from"], body["to"]) == ("2026-01-01T11:59:00.000Z", "2026-01-01T12:00:10.000Z")
+
+
 def test_readings_are_narrowed(client):
     """app, environment, value and statistic filter by equality."""
     wanted = {"app": "shop", "environment": "staging", "by": "page", "value": "/checkout", "statistic": "p95"}
@@ -99,6 +107,18 @@ def test_what_is_not_a_number_is_null(client, source):
         ({"figure": "cls", "from": "9" * 30, "to": "2"}, 400, "bad_instant", "milliseconds"),
         ({"figure": "cls", "from": "2000", "to": "1000"}, 400, "bad_span", "Exchange"),
         ({"figure": "cls", "from": "2026-01-01T10:59:49Z", "to": "2026-01-01T12:00:00Z"}, 400, "too_long_ago", "Prometheus"),
+        (
+            {"figure": "cls", "from": "0001-01-01T00:00:00Z", "to": "9999-12-31T23:59:59.999Z"},
+            400,
+            "too_long_ago",
+            "Prometheus",
+        ),
+        ({"figure": "cls", "from": "2026-01-01T12:00:10Z", "to": "2026-01-01T12:01:00Z"}, 400, "in_the_future", "12:00:10"),
+        ({"figure": "cls", "from": "9999-12-31T23:59:59Z", "to": "9999-12-31T23:59:59.999Z"}, 400, "in_the_future", "before"),
+        (
+            {"figure": "longest_wait_seconds", "from": "2026-01-01T11:50:00Z", "to": "2026-01-01T11:55:00Z"},
+            *(400, "live_figure", "Leave from and to out"),
+        ),
     ],
 )
 def test_a_question_that_cannot_be_answered_is_refused_with_a_hint(client, parameters, status, error, hint):

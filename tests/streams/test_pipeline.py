@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import itertools
 import json
 import random
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from streams.runner import PipelineSettings
 from streams.state.errors import StoreUnavailable
 from streams.state.keys import PartitionId
 from streams.state.memory_store import MemoryStore
+from streams.windows.pane import Pane, Rows
 from streams.windows.partition import Partition
 from streams.windows.position import offset_of
 from streams.windows.uniques import hash64
@@ -275,6 +277,35 @@ async def test_a_partition_that_waits_for_kafka_silences_no_other() -> None:
     waiting.cancel()
 
 
+async def test_a_partition_that_cannot_be_read_again_keeps_no_other_from_being_compared() -> None:
+    """The store falls back, and Kafka does not tell of one topic: the other partition is mended as often as that happens."""
+
+    class Silent(FakeLog):
+        silent = False
+
+        async def topic_id(self, partition: PartitionId) -> str:
+            if self.silent and partition == CONTACTS:
+                await asyncio.Event().wait()
+            return await super().topic_id(partition)
+
+    records = {PAGES: [page(i, i) for i in range(20)], CONTACTS: story("contact", 1, 20)}
+    store, log, clock = MemoryStore(), Silent(dict(records)), Ticks(0)  # type: ignore[arg-type]
+    pipeline = build(store, log, clock=clock)
+    await pipeline.positions([PAGES, CONTACTS])
+    await drain(pipeline, log)
+    log.silent = True
+    for _ in range(2):
+        store.hashes.clear()
+        for _ in range(3):
+            clock.now += 5
+            await pipeline.tick()
+        while batch := log.fetch(PAGES, 20):
+            await pipeline.feed(batch)
+        clock.now += 5
+        await pipeline.tick()
+        assert store.hashes[PAGES][b"_next"] == b"20"
+
+
 async def _feed(pipeline: Pipeline, log: FakeLog, partition: PartitionId) -> None:
     batch = log.fetch(partition, 1)
     assert batch
@@ -295,6 +326,29 @@ async def test_a_machine_without_memory_is_no_fault_of_a_record(monkeypatch: pyt
         await drain(pipeline, log)
     assert not log.written
     assert not store.hashes
+
+
+@pytest.mark.parametrize(("owner", "method"), [(Pane, "_reserve"), (Rows, "encode")])
+async def test_nothing_half_done_is_written_while_a_worker_ends(
+    owner: type, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory gives out once, in the middle of a batch or of a checkpoint; the loop still ticks."""
+    records = {PAGES: [page(i, i, page=f"/{i % 50}") for i in range(300)]}
+    work, calls = getattr(owner, method), itertools.count()
+
+    def exhausted(*given: object) -> object:
+        if next(calls) == 1:
+            raise MemoryError
+        return work(*given)
+
+    store, log = MemoryStore(), FakeLog(dict(records))  # type: ignore[arg-type]
+    pipeline = build(store, log)
+    await pipeline.positions([PAGES])
+    monkeypatch.setattr(owner, method, exhausted)
+    with pytest.raises(MemoryError):
+        await drain(pipeline, log)
+    await drain(pipeline, log)
+    assert {PAGES: content(store.hashes[PAGES])} == await expected(records)
 
 
 async def test_a_record_that_our_own_mistake_meets_becomes_a_dead_letter(monkeypatch: pytest.MonkeyPatch) -> None:

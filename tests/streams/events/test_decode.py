@@ -31,6 +31,7 @@ BAD = {
     "many attributes": (json.dumps({"app": "a", "attributes": {str(i): 1 for i in range(33)}}).encode(), Reason.TOO_LONG),
     "an hour ahead": (json.dumps({"app": "a", "timestamp": START + 3_600_000}).encode(), Reason.CLOCK_SKEW),
     "before 1970": (b'{"app":"a","timestamp":"1960-01-01T00:00:00Z"}', Reason.OUT_OF_RANGE),
+    "seconds": (b'{"app":"a","timestamp":1800000000}', Reason.OUT_OF_RANGE),
     "10 MB": (b'{"app":"' + b"a" * 10_000_000 + b'"}', Reason.TOO_LARGE),
     "no value": (None, Reason.NULL_VALUE),
     "not UTF-8": (b'{"app":"\xff"}', Reason.NOT_UTF8),

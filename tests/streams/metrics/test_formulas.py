@@ -26,6 +26,20 @@ def test_four_samples_prove_little() -> None:
     assert high[0] > 0.69
 
 
+@pytest.mark.parametrize(("part", "whole", "error"), [(81, 263, 0), (500, 500, 0.1)])
+def test_a_share_of_estimates_is_wilsons_where_they_are_exact(part: int, whole: int, error: float) -> None:
+    """As they are without an error, and where nothing is beside the part: of nobody the estimate is 0."""
+    found, wilson = formulas.estimated_share(one(part), one(whole), error), formulas.wilson(one(part), one(whole))
+    assert np.concatenate(found) == pytest.approx(np.concatenate(wilson))
+
+
+def test_a_share_of_estimates_is_as_wide_as_they_err_where_samples_are_many() -> None:
+    """1.96 · √2 · 2 % of the rest: 0.1 ± 0.0055, less what is beyond 1."""
+    low, high = formulas.estimated_share(one(9e9), one(1e10), 0.02)
+    assert (low[0], high[0]) == pytest.approx((0.9 - 0.00554, 0.9 + 0.00554), abs=1e-4)
+    assert formulas.estimated_share(one(1e9), one(1e10), 0.4)[0][0] == 0
+
+
 def test_poisson_against_exact_limits() -> None:
     """Garwood's exact limits for 0, 1, 5, 10, 100 events."""
     for count, low, high in ((0, 0, 3.689), (1, 0.0253, 5.572), (5, 1.623, 11.668), (10, 4.795, 18.39), (100, 81.36, 121.63)):

@@ -22,7 +22,7 @@ from tests.streams.records import START
 from tests.streams.world import PREFIX, World, by, partition, total, value
 
 PAGES, CONTACTS, LINKS = partition("page-load"), partition("contact"), partition("link-error")
-MINUTE = 60_000
+MINUTE, DAY = 60_000, 86_400_000
 
 
 async def test_a_window_is_the_span_that_it_names() -> None:
@@ -106,6 +106,28 @@ async def test_a_value_unseen_for_a_day_gives_its_place_to_another() -> None:
         world.write(PAGES, *[{"page": "/new"}] * hour)
     counted = by(await world.at(27 * 60 * MINUTE + 1000), "page_views", "page", statistic="count")
     assert counted == {"/new": 27}
+
+
+async def test_a_counter_of_a_value_that_only_one_partition_meets_does_not_step_back() -> None:
+    """Another partition has not met it for a day. Nor does it where `serve` is started anew."""
+    other = partition("page-load", 1)
+    world = World(PAGES, other)
+    world.write(PAGES, *[{"page": "/a"}] * 100)
+    world.write(other, *[{"page": "/a"}] * 100)
+    await world.at(0)
+    for hour in range(1, 30):
+        world.now_ms = START + hour * 60 * MINUTE
+        world.write(PAGES, {"page": "/b"})
+        world.write(other, {"page": "/a"})
+        await world.at(hour * 60 * MINUTE)
+    anew = Reader(world.store, catalogue(), "experience.", clock=world.seconds)
+    for snapshot in (await world.at(29 * 60 * MINUTE + 1000), await anew.refresh(world.now_ms)):
+        totals = {
+            one.series.value: one.value
+            for one in snapshot.totals()
+            if one.series.dimension == "page" and one.figure == "page_views"
+        }
+        assert totals == {"/a": 229, "/b": 29}
 
 
 async def test_no_samples_no_figure() -> None:
@@ -254,10 +276,24 @@ async def test_a_queue_grows_by_the_clock_and_returns_to_zero() -> None:
         assert value(waiting, "contacts_waiting") == 1
         assert value(waiting, "longest_wait_seconds") == seconds
     assert by(waiting, "longest_wait_seconds", "queue") == {"orders": 45}
+    assert waiting.read("longest_wait_seconds", "1m") == waiting.read("longest_wait_seconds", "1h")
     world.write(CONTACTS, {**contact, "state": "answered"})
     empty = await world.at(46_000)
     assert value(empty, "contacts_waiting") == value(empty, "longest_wait_seconds") == 0
     assert value(empty, "contact_wait_seconds", statistic="mean") == 45
+
+
+async def test_a_contact_without_an_end_is_forgotten_by_what_its_partition_hears_next() -> None:
+    """After a day, at the second record, and a synthetic one will do: docs/runbooks/longest-wait.md says so."""
+    world, probe = World(CONTACTS), {"contact": "probe", "state": "offered", "synthetic": True}
+    world.write(CONTACTS, {"contact": "c1", "state": "queued"})
+    await world.at(0)
+    assert value(await world.at(10 * DAY), "longest_wait_seconds") == 864_000
+    for second in (1, 2):
+        world.write(CONTACTS, probe)
+        snapshot = await world.at(10 * DAY + second * 1000)
+    assert value(snapshot, "contacts_waiting") == value(snapshot, "longest_wait_seconds") == 0
+    assert value(snapshot, "contacts_queued") is None
 
 
 async def test_no_crash_at_all_is_a_figure() -> None:
@@ -280,6 +316,22 @@ async def test_a_crash_in_its_own_topic_counts_against_the_sessions() -> None:
     assert by(snapshot, "crash_free_session_ratio", "release") == {"0.0": 1, "1.0": 0.5}
 
 
+async def test_a_session_with_many_frames_is_one_sample_of_its_frames() -> None:
+    """They are alike, so a hundred thousand of one session prove no more than one; of many sessions they do."""
+    sessions = partition("app-session")
+    world = World(sessions)
+    world.write(sessions, {"session": "s", "frames": 100_000, "slow_frames": 60_000, "frozen_frames": 0}, {"session": "none"})
+    snapshot = await world.at(1000)
+    (slow,), (frozen,) = (snapshot.read(name, "5m") for name in ("slow_frame_ratio", "frozen_frame_ratio"))
+    assert (slow.value, slow.n, frozen.value, frozen.n) == (0.6, 1, 0, 1)
+    assert slow.low < 0.2
+    assert frozen.high > 0.7
+    world.write(sessions, *({"session": f"s{i}", "frames": 1000, "slow_frames": 600} for i in range(99)))
+    (slow,) = (await world.at(2000)).read("slow_frame_ratio", "5m")
+    assert (slow.value, slow.n) == (0.6, 100)
+    assert slow.low > 0.5
+
+
 async def test_views_without_a_broken_link_are_a_zero() -> None:
     """The figure has the series of the views: without errors it is 0, without views absent."""
     world = World(PAGES, LINKS)
@@ -296,6 +348,43 @@ async def test_a_link_error_without_any_view_has_no_share() -> None:
     world = World(LINKS)
     world.write(LINKS, {"target": "https://shop.example/gone"})
     assert value(await world.at(1000), "link_errors_per_view") is None
+
+
+async def test_a_page_that_only_the_views_show_keeps_its_broken_links() -> None:
+    """Each family chooses the values it shows; a figure over both goes by those of its axis, and the rest is `__other__`."""
+    world = World(PAGES, LINKS, shown=2)
+    for views, page in ((50, "/a"), (40, "/b"), (10, "/c")):
+        world.write(PAGES, *[{"page": page}] * views)
+    for errors, page in ((9, "/only-links"), (8, "/c"), (7, "/a")):
+        world.write(LINKS, *[{"target": "https://shop.example/gone", "page": page}] * errors)
+    snapshot = await world.at(1000)
+    assert by(snapshot, "link_errors", "page", statistic="count").keys() == {"/only-links", "/c", "__other__"}
+    assert by(snapshot, "link_errors_per_view", "page") == {"/a": 7 / 50, "/b": 0, "__other__": (9 + 8) / 10}
+    assert value(snapshot, "link_errors_per_view") == 24 / 100
+
+
+async def test_a_release_that_only_the_sessions_show_keeps_its_crashes() -> None:
+    """Also of people, of whom nothing is known behind `__other__`."""
+    sessions, crashes = partition("app-session"), partition("app-crash")
+    world = World(sessions, crashes, shown=1)
+    for release, n in (("1.0", 8), ("2.0", 4)):
+        world.write(sessions, *({"session": f"{release}-{i}", "release": release} for i in range(n)))
+    for release, n in (("2.0", 3), ("1.0", 2)):
+        world.write(crashes, *({"session": f"{release}-{i}", "release": release} for i in range(n)))
+    snapshot = await world.at(1000)
+    assert by(snapshot, "crash_free_session_ratio", "release") == {"1.0": 0.75, "__other__": 0.25}
+    assert by(snapshot, "crash_free_user_ratio", "release") == {"1.0": 0.75}
+
+
+async def test_a_figure_over_two_families_where_the_other_family_has_more_apps() -> None:
+    """What belongs to an app of which the axis knows nothing is nowhere on it."""
+    world = World(PAGES, LINKS)
+    world.write(PAGES, *[{"page": "/"}] * 2)
+    world.write(LINKS, *[{"app": app, "target": "https://shop.example/gone", "page": "/"} for app in ("bank", "shop", "tram")])
+    snapshot = await world.at(1000)
+    for dimension in ("all", "page"):
+        (reading,) = snapshot.read("link_errors_per_view", "5m", dimension)
+        assert (reading.series.app, reading.value, reading.n) == ("shop", 0.5, 2)
 
 
 class Away(MemoryStore):

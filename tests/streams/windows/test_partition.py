@@ -191,12 +191,20 @@ def test_an_unseen_value_gives_its_place_back_after_a_day() -> None:
     assert names == {"/new"}
 
 
+def test_a_value_is_kept_as_long_as_there_is_room() -> None:
+    """What other partitions have counted of it is added to this: a sum of which a part is forgotten would step back."""
+    ledger = fresh(max_values=3)
+    ledger.partition.apply([page(0, 0, page="/old"), page(1, 200_000, page="/old")])
+    ledger.partition.apply([page(2 + hour, hour * 3_600_000, page="/new") for hour in range(1, 60)])
+    assert {name.value for name in ledger.partition.series.names if name and name.dimension == "page"} == {"/old", "/new"}
+
+
 def test_what_waits_is_known_by_the_names_that_are_left() -> None:
     """A queue that is forgotten while a contact still waits in it, in a checkpoint in which nothing else changes."""
     waits = {"app": "a", "contact": "c", "queue": "old", "state": "queued", "timestamp": START + 90_000}
     passes = {"app": "a", "contact": "d", "state": "queued", "synthetic": True}
     records = [raw(0, waits, START + 90_000), *(raw(i, passes, START + DAY + 200_000) for i in (1, 2))]
-    whole, cut = fresh("contact"), fresh("contact")
+    whole, cut = fresh("contact", max_values=1), fresh("contact", max_values=1)
     whole.partition.apply(records)
     cut.partition.apply(records[:2])
     hash_ = stored(cut)
