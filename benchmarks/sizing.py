@@ -89,7 +89,7 @@ class Touched(NamedTuple):
 def touched() -> Touched:
     """As a sample of events has it."""
     rng, partition = random.Random(1), Partition(METRICS)
-    records = [raw(number, PageLoads().event(rng, number, 0)) for number in range(SAMPLE)]
+    records = [raw(number, PageLoads().event(rng, number, START)) for number in range(SAMPLE)]
     decoded = partition._decoder.decode(records)  # noqa: SLF001 - what a partition makes of records
     layout = Layout(METRICS.figures)
     added = layout.measure(Columns(decoded.events))

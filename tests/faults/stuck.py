@@ -50,12 +50,13 @@ def blocked_loop() -> None:
     instead(Pipeline, "tick", tick)
 
 
-def dead_fetcher() -> None:
-    """aiokafka's own task is over, and nobody is told: fetches bring nothing, in silence."""
+def silent_fetcher() -> None:
+    """Fetches bring nothing, and nobody is told."""
 
     async def batches(before: Any, thread: Any) -> Any:
         if is_now():
-            thread._ensure_consumer()._fetcher._fetch_task.cancel()
+            await asyncio.sleep(LIMIT_SECONDS)
+            return []
         return await before(thread)
 
     instead(ConsumerThread, "_batches", batches)
@@ -112,7 +113,9 @@ def hurry(code: ExitCode) -> None:
         watchdog.LIMITS[code] = replace(watchdog.LIMITS[code], seconds=LIMIT_SECONDS)
 
 
-FAULTS = {fault.__name__: fault for fault in (nothing, blocked_loop, dead_fetcher, waiting_agent, endless_rebalance, hung_stop)}
+FAULTS = {
+    fault.__name__: fault for fault in (nothing, blocked_loop, silent_fetcher, waiting_agent, endless_rebalance, hung_stop)
+}
 
 if __name__ == "__main__":
     FAULTS[sys.argv[1]]()

@@ -29,7 +29,7 @@ PUBLISH_SECONDS = 10.0
 END_SECONDS = 30.0
 WAYS = (
     (stuck.blocked_loop, ExitCode.LOOP_BLOCKED),
-    (stuck.dead_fetcher, ExitCode.NO_PROGRESS),
+    (stuck.silent_fetcher, ExitCode.NO_PROGRESS),
     (stuck.waiting_agent, ExitCode.NO_PROGRESS),
     (stuck.endless_rebalance, ExitCode.FLOW_STOPPED),
     (stuck.hung_stop, ExitCode.STOP_TIMEOUT),

@@ -15,7 +15,7 @@ from streams.events.decode import Decoder
 from streams.metrics.registry import catalogue
 from tests.faults.figures import unknown_fields
 from tests.faults.generator import Generator, logs
-from tests.streams.records import Raw
+from tests.streams.records import START, Raw
 
 FAMILIES = {family.name: family.event for family in catalogue().families}
 STRUCTS = {name: struct_of(family.model, dict(family.derived)) for name, family in FAMILIES.items()}
@@ -113,6 +113,6 @@ def test_both_ways_lead_to_the_same_event() -> None:
     """A field that is not known sends an event the slow way; it arrives as it would have by the fast one."""
     decoder = Decoder(FAMILIES["page-load"], 1000)
     fields = {"app": "a", "page": "/", "duration_ms": 5, "status": 200, "attributes": {"a": 1}}
-    one, other = (Raw(0, 1, json.dumps(event).encode()) for event in (fields, fields | {"what": 1}))
+    one, other = (Raw(0, START, json.dumps(event).encode()) for event in (fields, fields | {"what": 1}))
     assert decoder.decode([one]).events == decoder.decode([other]).events
     assert (decoder.decode([one]).unknown_fields, decoder.decode([other]).unknown_fields) == (0, 1)
