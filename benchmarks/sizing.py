@@ -67,7 +67,8 @@ class Installation:
 
     def bytes(self) -> float:
         """Of all partitions, at most."""
-        a_minute, a_pane = 60 * self.rate / self.partitions, 10 * self.rate / self.partitions
+        a_minute = 60 * self.rate / self.partitions
+        a_pane = a_minute / PANES_A_MINUTE
         parts = self.apps * [self.apps * part for part in (1, *(n for n in self.values for _ in range(n)))]
         stretches = self.minutes * stretch(a_minute, parts) + self.panes * stretch(a_pane, parts, BLOCKS)
         totals = len(parts) * (ROW + (CELL + TOTAL) * float((touched().cells > 0).sum()))

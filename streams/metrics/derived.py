@@ -65,8 +65,8 @@ def proportion(part: Array, whole: Array, *labels: tuple[str, str], samples: Arr
 
 @dataclass(frozen=True, kw_only=True)
 class PeopleShare(Figure):
-    """Of the different people of `whole`, the share that is not among those of `without`. Both are estimates of HyperLogLog,
-    whose standard error is 1.04 / √registers: Flajolet, Fusy, Gandouet and Meunier (2007)."""
+    """Of the different people of `whole`, the share that is not among those of `without`. Both are estimates
+    (`uniques.py`)."""
 
     whole: str
     without: str
@@ -77,7 +77,7 @@ class PeopleShare(Figure):
     def read(self, view: View) -> Iterator[Values]:
         whole, without = (np.rint(uniques.estimate(view.registers(name))) for name in (self.whole, self.without))
         part = np.maximum(whole - without, 0)
-        interval = formulas.estimated_share(part, whole, 1.04 / np.sqrt(uniques.REGISTERS))
+        interval = formulas.estimated_share(part, whole, uniques.STANDARD_ERROR)
         yield Values("value", formulas.share(part, whole), whole, (), *interval)
 
 

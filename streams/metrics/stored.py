@@ -120,7 +120,7 @@ class Uniques(Figure):
 
     def read(self, view: View) -> Iterator[Values]:
         estimate = np.rint(uniques.estimate(view.registers(self.name)))
-        error = 1.96 * 1.04 / np.sqrt(uniques.REGISTERS)
+        error = 1.96 * uniques.STANDARD_ERROR
         yield Values("value", estimate, estimate.astype(np.int64), (), estimate * (1 - error), estimate * (1 + error))
 
 

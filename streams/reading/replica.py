@@ -13,8 +13,9 @@ from streams.reading.names import Names
 from streams.state.keys import PartitionId
 from streams.windows import time
 from streams.windows.packing import Versions, unpack_live, unpack_versions
-from streams.windows.pane import BLOCKS, Rows, decode
+from streams.windows.pane import BLOCKS
 from streams.windows.position import NOWHERE, offset_of
+from streams.windows.rows import Rows, decode
 from streams.windows.series import read_names
 from streams.windows.storage import HEAD, LIVE, MINUTE, SERIES, TOTALS
 

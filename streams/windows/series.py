@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from streams.events.envelope import DEFAULT_ENVIRONMENT
+from streams.metrics.columns import missing
 from streams.windows.pane import BLOCKS
 from streams.windows.time import HOUR_MS
 
@@ -106,7 +107,7 @@ class SeriesIndex:
             found[at, 0] = scope.total
             for d, (column, numbers) in enumerate(zip(columns, scope.values, strict=True), 1):
                 chosen = column if every else [column[i] for i in rows]
-                if chosen[0] is None and chosen.count(None) == len(chosen):  # as in many dimensions
+                if missing(chosen):  # as in many dimensions
                     found[at, d] = numbers.get(UNKNOWN, _NEW)
                 else:
                     found[at, d] = np.fromiter(map(numbers.__getitem__, chosen), np.int64, len(rows))

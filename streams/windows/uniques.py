@@ -11,7 +11,8 @@ import xxhash
 
 Array = np.ndarray
 PRECISION = 11
-REGISTERS = 1 << PRECISION  # 2048 bytes a set; standard error 1.04 / sqrt(2048) = 2.3 %
+REGISTERS = 1 << PRECISION  # 2048 bytes a set
+STANDARD_ERROR = 1.04 / REGISTERS**0.5  # relative, 2.3 %: Flajolet, Fusy, Gandouet and Meunier (2007)
 _TAIL_BITS = 64 - PRECISION
 
 

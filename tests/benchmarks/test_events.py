@@ -12,8 +12,9 @@ from benchmarks.events import OTHERS, PageLoads, compact, spread, story
 from monitor.checking import Checker
 from streams.metrics.page_load import METRICS
 from streams.metrics.registry import catalogue
-from streams.windows.pane import BLOCKS, HEADER
+from streams.windows.pane import BLOCKS
 from streams.windows.partition import Partition
+from streams.windows.rows import HEADER
 from streams.windows.storage import Ledger
 from tests.streams.records import raw
 

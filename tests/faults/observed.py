@@ -10,8 +10,8 @@ import numpy as np
 from streams.metrics.registry import catalogue
 from streams.metrics.stored import Layout
 from streams.windows.packing import unpack_live
-from streams.windows.pane import Rows, decode
 from streams.windows.position import offset_of
+from streams.windows.rows import Rows, decode
 from streams.windows.series import Name, read_names
 from tests.faults import tables
 from tests.faults.oracle import MINUTES_KEPT_MS, Cells

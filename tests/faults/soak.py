@@ -28,7 +28,7 @@ import numpy as np
 import psutil
 from confluent_kafka import Producer
 
-from streams.windows.pane import decode
+from streams.windows.rows import decode
 from streams.windows.series import read_names
 from tests.e2e.monitor import Monitor
 from tests.faults.comparison import differences

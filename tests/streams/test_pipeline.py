@@ -18,9 +18,10 @@ from streams.runner import PipelineSettings
 from streams.state.errors import StoreUnavailable
 from streams.state.keys import PartitionId
 from streams.state.memory_store import MemoryStore
-from streams.windows.pane import Pane, Rows
+from streams.windows.pane import Pane
 from streams.windows.partition import Partition
 from streams.windows.position import offset_of
+from streams.windows.rows import Rows
 from streams.windows.uniques import hash64
 from tests.streams.fakes import FakeLog, drain
 from tests.streams.records import START, Raw, page

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.metrics.stored import Added
-from streams.windows.pane import BLOCKS, HEADER, Pane, Rows, decode
+from streams.windows.pane import BLOCKS, Pane
 from streams.windows.partition import CellsOnly
+from streams.windows.rows import HEADER, Rows, decode
 
 WIDTHS = CellsOnly(3, 4, 5)
 NOTHING = np.empty(0, dtype=np.int64)
