@@ -6,18 +6,16 @@ import time
 from collections import Counter
 
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
 
-from benchmarks.events import PRODUCER, QUIET, compact, page_load
+from benchmarks.events import PRODUCER, compact, page_load
+from tests.faults.log import create_topics
 
 PARTITIONS = 4
 STEP_SECONDS = 0.02
 
 
 def create(bootstrap: str, *topics: str) -> None:
-    admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
-    for made in admin.create_topics([NewTopic(topic, PARTITIONS, 1) for topic in topics]).values():
-        made.result(30)
+    create_topics(bootstrap, dict.fromkeys(topics, PARTITIONS))
 
 
 def _produce(producer: Producer, topic: str, event: dict[str, object], key: str) -> None:

@@ -55,7 +55,10 @@ class Created:
 async def create(
     settings: KafkaSettings, topics: Sequence[str], partitions: int, replication: int, retention_ms: int = WEEK_MS
 ) -> list[Created]:
-    """Create what is missing; safe to repeat. Raises `KafkaRefused` with the broker's reason."""
+    """Create what is missing; safe to repeat. Returns once the leader of each partition answers: before that it refuses the
+    first record of a producer and may take the second, which librdkafka, if idempotent, takes for both being written. Raises
+    `KafkaRefused` with the broker's reason.
+    """
     config = {TIMESTAMPS: "LogAppendTime", RETENTION: str(retention_ms)}
     async with administrator(settings) as admin:
         wanted = [NewTopic(topic, partitions, replication, topic_configs=config) for topic in topics]
@@ -65,7 +68,11 @@ async def create(
             if code not in {0, TopicAlreadyExistsError.errno}:
                 raise KafkaRefused(f"topic {topic} was not created: {message or for_code(code).__name__}")
         there = await _partitions(admin, [topic for topic, (code, _) in codes.items() if code])
-    return [Created(topic, codes[topic][0] == 0, there.get(topic, partitions), partitions) for topic in topics]
+    made = [Created(topic, codes[topic][0] == 0, there.get(topic, partitions), partitions) for topic in topics]
+    if new := [TopicPartition(one.name, number) for one in made if one.created for number in range(one.partitions)]:
+        async with _asking(settings, "the new topics") as consumer:
+            await consumer.end_offsets(new)
+    return made
 
 
 async def describe(settings: KafkaSettings, topics: Collection[str] | None = None) -> list[Topic]:
@@ -93,9 +100,7 @@ async def describe(settings: KafkaSettings, topics: Collection[str] | None = Non
 async def find(settings: KafkaSettings, topic: str) -> Found:
     """The id of a topic and the bounds of its logs; no bounds where there is no such topic."""
     (await connect(settings)).close()
-    consumer = AIOKafkaConsumer(**settings.client(), isolation_level="read_committed")
-    try:
-        await consumer.start()
+    async with _asking(settings, topic) as consumer:
         try:
             id_ = await topic_id(consumer._client, topic)  # noqa: SLF001 - first: out of date it makes workers stand still
         except UnknownTopicOrPartitionError:
@@ -103,10 +108,6 @@ async def find(settings: KafkaSettings, topic: str) -> Found:
         cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - asking for one by name may create it
         tps = [TopicPartition(topic, number) for number in sorted(cluster.partitions_for_topic(topic) or ())]
         starts, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
-    except KafkaError as error:
-        raise KafkaUnreachable(f"Kafka at {settings.bootstrap_servers} tells nothing of {topic}: {error!r}") from error
-    finally:
-        await consumer.stop()
     return Found(id_, {tp.partition: (starts[tp], ends[tp]) for tp in tps})
 
 
@@ -124,6 +125,19 @@ async def administrator(settings: KafkaSettings) -> AsyncIterator[Any]:
         ) from error
     finally:
         await admin.close()
+
+
+@asynccontextmanager
+async def _asking(settings: KafkaSettings, what: str) -> AsyncIterator[Any]:
+    """A consumer of nothing. Raises `KafkaUnreachable` where the brokers tell nothing of what is asked for."""
+    consumer = AIOKafkaConsumer(**settings.client(), isolation_level="read_committed")
+    try:
+        await consumer.start()
+        yield consumer
+    except KafkaError as error:
+        raise KafkaUnreachable(f"Kafka at {settings.bootstrap_servers} tells nothing of {what}: {error!r}") from error
+    finally:
+        await consumer.stop()
 
 
 async def _partitions(admin: Any, topics: Sequence[str]) -> dict[str, int]:

@@ -17,12 +17,14 @@ FIRST_LOOK, GROWTH = 4, 50  # so many offsets from the end a last record is look
 
 
 def create_topics(bootstrap: str, partitions: Mapping[str, int]) -> None:
-    """Topics with so many partitions each; with the producers' timestamps, so that story time may run faster than ours."""
+    """Topics with so many partitions each; with the producers' timestamps, so that story time may run faster than ours. Returns
+    once the leader of each partition answers: see `streams.kafka.topics.create`."""
     config = {"message.timestamp.type": "CreateTime", "retention.ms": str(WEEK_MS)}
     topics = [NewTopic(topic, n, 1, config=config) for topic, n in partitions.items()]
     admin = AdminClient({"bootstrap.servers": bootstrap})
     for created in admin.create_topics(topics).values():
         created.result(30)
+    Log(bootstrap).wait_for((topic, number) for topic, n in partitions.items() for number in range(n))
 
 
 class Log:
@@ -40,6 +42,11 @@ class Log:
             "log_level": 0,
         }
         self._consumer = Consumer(self._settings)
+
+    def wait_for(self, places: Iterable[Place]) -> None:
+        """Until the leader of each answers."""
+        for place in places:
+            self._bounds(place)
 
     def ends(self, places: Iterable[Place]) -> dict[Place, int]:
         """The offset after the last committed record; what lies behind it, markers and aborted records, is none."""

@@ -106,13 +106,8 @@ class Scenario(Site):
     def add_partitions(self, family: str, width: int) -> None:
         for done in self.admin.create_partitions([NewPartitions(self.monitor.topic(family), width)]).values():
             done.result(30)
-        eventually(lambda: self._known_to_all(family, width), 30)
         self.width[family] = width
-
-    def _known_to_all(self, family: str, width: int) -> None:
-        """A producer that begins before the broker tells of them would refuse to write there."""
-        topic = self.monitor.topic(family)
-        assert len(self.admin.list_topics(topic, timeout=10).topics[topic].partitions) == width
+        self.log.wait_for(self.topic(place) for place in self.places_of(family))
 
     def problems(self) -> list[str]:
         found: list[str] = self.ask(self.serve, "/api/v1/health")["problems"]

@@ -1,8 +1,10 @@
 """Making topics and reading dead letters back, on a real broker."""
 
+from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from streams.kafka import dead_letters, topics
 from streams.kafka.batch import DeadLetter
@@ -30,6 +32,15 @@ async def test_topics_are_made_once(settings: KafkaSettings) -> None:
     assert (made.created, made.partitions, made.differs) == (True, 3, False)
     assert (again.created, again.partitions, again.differs) == (False, 3, True)
     assert await topics.describe(settings) == [topics.Topic(name, 3, 1, "LogAppendTime", 7 * 86_400_000)]
+
+
+async def test_topics_are_there_once_they_are_made(settings: KafkaSettings) -> None:
+    """The leader of each partition answers: a producer may begin, and none of its first records is refused."""
+    name, count = f"{settings.topic_prefix}a", 300
+    await topics.create(settings, [name], count, 1)
+    with closing(Consumer({"bootstrap.servers": settings.bootstrap_servers, "group.id": "asks", "log_level": 0})) as consumer:
+        for number in reversed(range(count)):
+            assert consumer.get_watermark_offsets(TopicPartition(name, number), timeout=10) == (0, 0)
 
 
 async def test_a_refused_topic_says_why(settings: KafkaSettings) -> None:
