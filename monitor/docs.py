@@ -5,7 +5,7 @@ The metric reference, the JSON Schemas of events, the settings and the Grafana d
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import NoneType
 
@@ -123,17 +123,19 @@ def _metrics(rows: Catalogue) -> Iterator[str]:
         yield "| metric | what it is | unit | better | labels | answers |"
         yield "|---|---|---|---|---|---|"
         for figure in family.figures:
-            yield _metric_row(figure)
+            yield _metric_row(rows.figures[figure.name], family.dimensions)
     yield from METRICS_FOOT.splitlines()
     for counter, label, meaning in COUNTERS:
         yield f"| `xmon_{counter}` | {meaning} | `{label}` | `{counter.removesuffix('_total')}` |"
 
 
-def _metric_row(figure: Figure) -> str:
+def _metric_row(figure: Figure, dimensions: Sequence[str]) -> str:
     labels = ", ".join(f"`{name}`" for name in figure.labels)
     statistics = "" if len(figure.statistics) == 1 else f" ({', '.join(figure.statistics)})"
     answers = ", ".join(figure.questions)
-    return f"| `{metric(figure)}`{statistics} | {figure.help} | {figure.unit} | {figure.better} | {labels} | {answers} |"
+    lacks = ", ".join(dimension for dimension in dimensions if dimension not in figure.dimensions)
+    text = f"{figure.help} Not by {lacks}." if lacks else figure.help
+    return f"| `{metric(figure)}`{statistics} | {text} | {figure.unit} | {figure.better} | {labels} | {answers} |"
 
 
 def _settings() -> Iterator[str]:

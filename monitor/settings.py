@@ -81,16 +81,18 @@ class Settings(BaseSettings):
     rules_file: ExistingFile | None = Field(None, description="alert rules instead of the ones that come along")
     webhook_url: str | None = Field(None, pattern=r"^https?://", description="receives alerts, Alertmanager's format")
     webhook_secret: SecretStr | None = Field(None, description="signs them (Standard Webhooks)")
-    alertmanager_url: str | None = Field(None, pattern=r"^https?://", description="receives alerts, API v2")
+    alertmanager_url: str | None = Field(None, pattern=r"^https?://", description="receives alerts, API v2: one server")
     pseudonym_key: SecretStr | None = Field(
-        None, description="keys the hashes of sessions, users and customers; unset: one is made and kept in Redis"
+        None, description="keys the hashes of sessions, installations and users; unset: one is made and kept in Redis"
     )
     public_url: str | None = Field(
         None,
         pattern=r"^https?://",
-        description="of the page for people: for links in alerts, and the name it answers to behind a proxy",
+        description="of the page for people: for links in alerts; on 127.0.0.1 also a name that it answers to",
     )
-    checkpoint_interval_seconds: float = Field(0.5, ge=0.05, le=60, description="between two writes of a partition")
+    checkpoint_interval_seconds: float = Field(
+        0.5, ge=0.05, le=4, description="between two writes of a partition; figures count as complete for 5 s after one"
+    )
     lateness_seconds: int = Field(120, ge=0, le=900, description="how long a pane of 10 s stays open for late events")
     max_event_bytes: int = Field(262_144, ge=1024, le=16 << 20, description="larger events are dead letters")
     max_values: int = Field(1000, ge=1, le=100_000, description="values of a dimension a partition keeps, an app")

@@ -64,6 +64,7 @@ def test_a_missing_secret_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
         ("XMON_SERVE_PORT", "70000", "XMON_SERVE_PORT: .*65535"),
         ("XMON_REDIS_URL", "localhost:6379", "XMON_REDIS_URL: .*Hint: .*unix://"),
         ("XMON_EXPOSED_WINDOWS", "5m, 1h", "XMON_EXPOSED_WINDOWS: .*'5m, 1h'.*Hint: windows .*default 5m"),
+        ("XMON_CHECKPOINT_INTERVAL_SECONDS", "5", "XMON_CHECKPOINT_INTERVAL_SECONDS: .*4.*Hint: .*complete for 5 s"),
         ("XMON_LOG_LEVEL", "loud", "XMON_LOG_LEVEL: .*'DEBUG'"),
         ("XMON_RULES_FILE", "/nowhere.yaml", "XMON_RULES_FILE: there is no file /nowhere.yaml"),
     ],
