@@ -103,17 +103,23 @@ class Measurement:
             return None
         return (cpu_after - cpu_before) / (time.monotonic() - self._begun)
 
+    def _counted_rate(self) -> float | None:
+        """Between two looks, so that neither the wait for the first nor that for the last makes it less."""
+        first, last = self._seen[min(1, len(self._seen) - 1)], self._seen[-1]
+        return (last.count - first.count) / (last.seconds - first.seconds) if last.count > first.count else None
+
     async def _report(self, worker_cpu: float | None) -> Report:
         latencies = Latencies(self._load, self._seen)
         return Report(
             run=self._load.run,
             asked_rate=self._load.rate,
             rate=self._sender.sent / max(self._sender.seconds, self._load.seconds),
+            counted_rate=self._counted_rate(),
             sent=self._sender.sent,
             acknowledged=self._publisher.acknowledged,
             counted=await self._counted(),
             lag=self._lag,
-            waiting=await self._serve.lag(),
+            incomplete=await self._serve.problem(),
             behind_seconds=self._sender.behind_seconds,
             latency={name: latencies.quantile(share) for name, share in QUANTILES.items()},
             worker_cpu=worker_cpu,

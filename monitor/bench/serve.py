@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -22,9 +23,9 @@ class Serve:
     async def ready(self, patience_seconds: float) -> None:
         """Returns when its figures are complete: a worker that has just started reads its state first."""
         until = time.monotonic() + patience_seconds
-        while problems := (await self._ask("/api/v1/health"))["problems"]:
+        while problem := await self.problem():
             if time.monotonic() >= until:
-                raise NotServing(f"the figures at {self._url} are not complete: {problems[0]}. Hint: xmon healthcheck worker.")
+                raise NotServing(f"the figures at {self._url} are not complete: {problem}. Hint: xmon healthcheck worker.")
             await asyncio.sleep(ASK_AGAIN_SECONDS)
 
     async def counted(self, run: str, window: str) -> int:
@@ -34,20 +35,32 @@ class Serve:
         return sum(reading["n"] for reading in answer["readings"])
 
     async def lag(self) -> int:
-        """Records of the topic that wait to be applied."""
-        partitions = (await self._ask("/api/v1/health"))["partitions"]
-        return sum(one["lag"] or 0 for one in partitions if one["partition"].rpartition(":")[0] == self._topic)
+        """Records of the topic that wait to be applied, as far as that is known."""
+        return sum(one["lag"] or 0 for one in (await self._ask("/api/v1/health"))["partitions"] if self._is_ours(one))
+
+    async def problem(self) -> str | None:
+        """Why the figures of the topic may be behind, the first reason."""
+        health = await self._ask("/api/v1/health")
+        of_others = tuple(f"{one['partition']}: " for one in health["partitions"] if not self._is_ours(one))
+        return next((problem for problem in health["problems"] if not problem.startswith(of_others)), None)
+
+    def _is_ours(self, partition: Mapping[str, Any]) -> bool:
+        return bool(partition["partition"].rpartition(":")[0] == self._topic)
 
     async def _ask(self, path: str, **parameters: str) -> Any:
         try:
             answer = await self._client.get(f"{self._url}{path}", params=parameters)
-            body = answer.json()
+        except httpx.InvalidURL:
+            raise NotServing(f"{self._url} is no address. {HINT}") from None
         except httpx.HTTPError as error:
             raise NotServing(f"nothing answers at {self._url} ({error or type(error).__name__}). {HINT}") from None
-        except (ValueError, httpx.InvalidURL):
+        try:
+            body = answer.json()
+        except ValueError:
             body = None
         if not isinstance(body, dict):
-            raise NotServing(f"what answers at {self._url} is no `serve`. {HINT}")
+            status = answer.status_code
+            raise NotServing(f"what answers at {self._url} (with status {status}) is no `serve`; a login before it? {HINT}")
         if answer.status_code != httpx.codes.OK:
             raise NotServing(f"{self._url} says: {body.get('message', answer.status_code)} {body.get('hint', HINT)}")
         return body

@@ -1,7 +1,6 @@
 """`xmon bench`: the measure of an installation."""
 
 import secrets
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,7 +25,8 @@ def bench(rate: Rate = 1000, seconds: Seconds = 30, url: Url = None, as_json: co
     figures and are counted exactly. The app stays in the list of apps, and the releases until others need their room.
 
     Latency is the time from when an event was due to be sent until `serve` tells a count that includes it. `serve` reads once
-    a second, so up to a second of it is by design. Events are taken to be counted in the order in which they were sent.
+    a second, so up to a second of it is by design. Events are taken to be counted in the order in which they were sent. CPU is
+    of one process: with several workers that is one of them, and under `xmon run` it includes `serve`.
 
     Exit code 7 when events are lost, counted twice, or not acknowledged or counted in time, 5 when `serve` tells no figures.
     """
@@ -48,7 +48,6 @@ async def _measure(settings: "Settings", load: "Load", url: str, *, quiet: bool)
     from functools import partial
 
     import httpx
-    from rich.progress import Progress
 
     from monitor.bench.measurement import Measurement
     from monitor.bench.serve import Serve, cpu_seconds
@@ -57,7 +56,7 @@ async def _measure(settings: "Settings", load: "Load", url: str, *, quiet: bool)
 
     worker, topic = _url(settings.worker_host, settings.worker_port), f"{settings.topic_prefix}page-load"
     async with httpx.AsyncClient(timeout=10) as client, Publisher(kafka_settings(settings)) as publisher:
-        with Progress(disable=quiet or not sys.stderr.isatty(), transient=True) as bar:
+        with common.progress(quiet=quiet) as bar:
             tasks = [bar.add_task(name, total=load.events) for name in ("published", "counted")]
 
             def show(*done: int) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from monitor.settings import Settings
     from streams.events.envelope import EventFamily
     from streams.kafka.settings import KafkaSettings
@@ -71,6 +73,14 @@ def say(line: str = "") -> None:
 def warn(line: str) -> None:
     """A remark, on stderr."""
     typer.echo(f"xmon: {line}", err=True)
+
+
+def progress(*, quiet: bool) -> "Progress":
+    """Bars on stderr while a person looks at it."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    return Progress(console=Console(stderr=True), disable=quiet or not sys.stderr.isatty(), transient=True)
 
 
 def say_json(value: object) -> None:

@@ -63,12 +63,10 @@ def schema(
 
 
 async def _publish(kafka: "KafkaSettings", file: str, family: str | None, max_bytes: int | None, *, quiet: bool) -> int:
-    from rich.progress import Progress
-
     from streams.kafka.publish import Publisher
 
     count, families = 0, set[str]()
-    with _opened(file) as (stream, size), Progress(disable=quiet or not sys.stderr.isatty(), transient=True) as bar:
+    with _opened(file) as (stream, size), common.progress(quiet=quiet) as bar:
         task = bar.add_task("publishing", total=size)
         async with Publisher(kafka) as publisher:
             for line in _events(stream, common.families(), family, max_bytes):

@@ -6,13 +6,14 @@ import json
 import math
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +30,7 @@ from streams.events.page_load import FAMILY
 from streams.kafka.publish import Publisher, key_of
 from streams.kafka.settings import KafkaSettings
 
-TOPIC = "experience.page-load"
+TOPIC, OTHER = "experience.page-load", "experience.page-load-2:0"
 NOON_MS = 1_767_268_800_000
 
 
@@ -140,9 +141,11 @@ def test_the_window_holds_the_run(seconds: int, window: str) -> None:
 
 
 def report(**numbers: Any) -> Report:
-    fine = {"sent": 1000, "acknowledged": 1000, "counted": 1000, "lag": 30, "waiting": 0, "behind_seconds": 0.01}
+    fine = {"sent": 1000, "acknowledged": 1000, "counted": 1000, "lag": 30, "incomplete": None, "behind_seconds": 0.01}
     latency = {"p50": 0.7, "p95": 1.2, "p99": 1.3, "max": 1.4}
-    return Report(run="abc", asked_rate=100, rate=100.0, latency=latency, worker_cpu=0.07, **(fine | numbers))
+    return Report(
+        run="abc", asked_rate=100, rate=100.0, counted_rate=99.2, latency=latency, worker_cpu=0.07, **(fine | numbers)
+    )
 
 
 def test_all_is_told() -> None:
@@ -150,7 +153,8 @@ def test_all_is_told() -> None:
     assert report().problem() is report().remark() is None
     assert dict(report().lines()) == {
         "run": "abc",
-        "rate": "100 events/s of 100",
+        "sent at": "100 events/s of 100",
+        "counted at": "99 events/s",
         "sent": "1,000",
         "acknowledged": "1,000",
         "counted": "1,000",
@@ -158,7 +162,7 @@ def test_all_is_told() -> None:
         "twice": "0",
         "lag": "30 records at most",
         "latency": "p50 0.70 s   p95 1.20 s   p99 1.30 s   max 1.40 s",
-        "worker": "7% of a core",
+        "worker": "7% of a core (the process at XMON_WORKER_HOST and XMON_WORKER_PORT)",
     }
     told = json.loads(json.dumps(report(counted=990).as_json()))
     assert (told["lost"], told["twice"], told["latency"]["p95"]) == (10, 0, 1.2)
@@ -170,12 +174,12 @@ def test_all_is_told() -> None:
         ({"acknowledged": 995, "counted": 995}, ("5 of 1,000 events were not acknowledged by Kafka", "brokers")),
         ({"sent": 0, "acknowledged": 0, "counted": 0}, ("nothing could be sent", "brokers")),
         ({"counted": 1001}, ("1 events were counted twice", "Hint")),
-        ({"counted": 900, "waiting": 100}, ("100 events are not counted yet", "100 records behind", "--rate")),
+        ({"counted": 900, "incomplete": "a:0: 9 records behind"}, ("100 events are not counted yet", "9 records", "--rate")),
         ({"counted": 0}, ("nothing was counted", "XMON_TOPIC_PREFIX")),
         ({"counted": 990}, ("10 events are not counted", "xmon dlq list")),
     ],
 )
-def test_a_wrong_count_says_what_to_do(numbers: Mapping[str, int], words: tuple[str, ...]) -> None:
+def test_a_wrong_count_says_what_to_do(numbers: Mapping[str, Any], words: tuple[str, ...]) -> None:
     """By what is wrong with it."""
     problem = report(**numbers).problem()
     assert problem is not None
@@ -200,8 +204,11 @@ def serving(counted: Callable[[], int], problems: tuple[str, ...] = ()) -> httpx
 
     @app.get("/api/v1/health")
     def health() -> dict[str, Any]:
-        lags = [(f"{TOPIC}:0", 3), (f"{TOPIC}:1", None), ("experience.page-load-2:0", 50)]
-        return {"problems": problems, "partitions": [{"partition": name, "lag": lag} for name, lag in lags]}
+        lags = [(f"{TOPIC}:0", 3), (f"{TOPIC}:1", None), (OTHER, 50)]
+        return {
+            "problems": (f"{OTHER}: 50 records behind", *problems),
+            "partitions": [{"partition": name, "lag": lag} for name, lag in lags],
+        }
 
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://serve")
 
@@ -241,6 +248,7 @@ async def test_a_run_whose_events_are_counted(both: Embedded) -> None:
     assert (found.sent, found.acknowledged, found.counted, found.lost, found.twice) == (100, 100, 100, 0, 0)
     assert found.problem() is None
     assert found.lag == 3
+    assert found.incomplete is None
     assert found.worker_cpu is None
     assert shown[-1] == (100, 100)
     assert found.latency["max"] is not None
@@ -272,6 +280,14 @@ async def test_a_run_that_is_never_acknowledged() -> None:
     assert (found.sent, found.acknowledged) == (100, 0)
 
 
+async def test_what_is_counted_slowly_has_a_rate_of_its_own(both: Embedded) -> None:
+    """From the first to the last that was seen, whatever the sender did."""
+    began = time.monotonic()
+    found = await measured(both, serving(lambda: min(int(50 * (time.monotonic() - began)), 100)))
+    assert found.rate == pytest.approx(100, rel=0.1)
+    assert found.counted_rate == pytest.approx(50, rel=0.2)
+
+
 async def test_incomplete_figures_are_not_measured(both: Embedded) -> None:
     """Nothing is published, and the reason is that of `serve`."""
     with pytest.raises(NotServing, match="no worker is running"):
@@ -283,12 +299,14 @@ async def test_what_is_no_serve_is_told_so() -> None:
     app = FastAPI()
 
     @app.get("/api/v1/health")
-    def health() -> str:
-        return "well"
+    def health() -> Response:
+        return Response("<h1>Log in</h1>", 401)
 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as client:
-        with pytest.raises(NotServing, match=r"http://there is no `serve`.*--url"):
+        with pytest.raises(NotServing, match=r"http://there \(with status 401\) is no `serve`.*--url"):
             await Serve(client, "http://there", TOPIC).ready(0)
+        with pytest.raises(NotServing, match=r"http://there:x is no address.*--url"):
+            await Serve(client, "http://there:x", TOPIC).ready(0)
 
 
 def xmon(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
