@@ -70,7 +70,6 @@ def tried(name: str, arena: Arena, scale: Scale, cache: Path, load: float) -> bo
 def run(name: str, arena: Arena, scale: Scale, cache: Path, load: float) -> None:
     """Measures a part, prints its tables, and keeps its lines under what they were measured on. `load`: before all of it."""
     part, file, began = PARTS[name], cache / f"{name}.jsonl", time.monotonic()
-    file.unlink(missing_ok=True)
     print(f"\n{name}: {(part.__doc__ or '').splitlines()[0]}", flush=True)
     found = []
     for line in part.lines(arena, scale):
@@ -84,6 +83,7 @@ def run(name: str, arena: Arena, scale: Scale, cache: Path, load: float) -> None
         "date": machine.today(),
         "minutes": (time.monotonic() - began) / 60,
         "load": load,
+        "code": machine.code(),
         "machine": machine.describe(arena.redis.url),
     }
     print(f"\n{part.table(found)}\n")

@@ -27,7 +27,7 @@ class Scale:
     peers: bool = True
     rate: int = 5_000  # events a second, of the latency
     seconds: int = 20
-    alerts: int = 40
+    alerts: int = 120
     stage_events: int = 200_000
     growth_events: int = 800_000  # of each kind
     growth_kinds: int | None = None  # all
@@ -36,6 +36,7 @@ class Scale:
     stored_minutes: int = 90  # of event time: more than Redis keeps
     refreshes: int = 90
     held_events: int = 60_000  # of the partitions that move
+    moves: int = 5  # of either kind
 
 
 FULL = Scale()
@@ -45,7 +46,7 @@ SMALL = Scale(
     peers=False,
     rate=200,
     seconds=2,
-    alerts=1,
+    alerts=2,
     stage_events=5_000,
     growth_events=10_000,
     growth_kinds=1,
@@ -54,6 +55,7 @@ SMALL = Scale(
     stored_minutes=5,
     refreshes=4,
     held_events=2_000,
+    moves=1,
 )
 """A try: its figures are worth nothing."""
 

@@ -47,6 +47,12 @@ def cpu_seconds(pid: int) -> float:
     return sum(map(int, fields[11:15])) / TICKS
 
 
+def code() -> str:
+    """The commit that is measured."""
+    describe = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    return subprocess.run(describe, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+
+
 def today() -> str:
     return datetime.now(UTC).date().isoformat()
 

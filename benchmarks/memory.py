@@ -28,6 +28,7 @@ CASES = (
     (PageLoads(pages=483), Installation(1, (483, *OTHERS), 4, 20, lateness_seconds=600)),
     (PageLoads(pages=483), Installation(1, (483, *OTHERS), 16, 20)),
     (PageLoads(pages=483), Installation(1, (483, *OTHERS), 4, 100)),
+    (PageLoads(pages=483), Installation(1, (483, *OTHERS), 4, 1000)),
     (PageLoads(apps=10, pages=33), Installation(10, (33, *OTHERS), 4, 20)),
 )
 

@@ -1,13 +1,15 @@
 """How long a worker's event loop is kept from all else, by whatever it is: applying, folding, packing a checkpoint, sending it.
 
-One partition with all panes open, in this process, on a real Redis; CPU time between two turns of the loop. `live`: a quarter
-of 5,000 events a second, two checkpoints a second. `catching up`: forty times as many of them between two checkpoints.
+Four partitions with all panes open, in this process, on a real Redis; CPU time between two turns of the loop. `live`: 5,000
+events a second, two checkpoints a second. `catching up`: forty times as many of them between two checkpoints.
 """
 
 import asyncio
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+
+import uvloop
 
 from benchmarks.arena import Arena, Line, Scale
 from benchmarks.events import Record, spread
@@ -17,15 +19,17 @@ from monitor.memory import settle
 from monitor.pseudonyms import keyed
 from streams.kafka.batch import Batch
 from streams.metrics.page_load import METRICS
-from streams.runner import PipelineSettings, Runner
+from streams.pipeline import Pipeline
+from streams.runner import PipelineSettings
 from streams.state.keys import PartitionId
 from streams.state.redis_client import connect
 from streams.state.redis_store import RedisStore
+from streams.status import decode_status
 from tests.streams.fakes import FakeLog
 from tests.streams.records import Raw
 
-RATE = 1250  # events a second of event time
-PARTITION = PartitionId("page-load", 0)
+RATE = 1250  # events a second and partition of event time
+PARTITIONS = [PartitionId("page-load", number) for number in range(4)]
 CHECKPOINT_SECONDS = 0.5
 PACES = {"live": 1, "catching up": 40}
 FETCH = 5_000
@@ -46,6 +50,16 @@ class Probe:
             self.longest_ms, self._cpu = max(self.longest_ms, 1000 * (now - self._cpu)), now
 
 
+@dataclass
+class Board:
+    """Hears, once a second of event time, how large the last checkpoint of each partition was."""
+
+    sizes: list[int] = field(default_factory=list)
+
+    async def announce(self, _worker: str, status: bytes, _ttl_seconds: float) -> None:
+        self.sizes += [one.checkpoint_bytes for one in decode_status(status).partitions if one.checkpoint_bytes]
+
+
 def lines(arena: Arena, scale: Scale) -> Iterator[Line]:
     """A line for each number of series and each pace."""
     settle()  # as a worker does
@@ -53,7 +67,7 @@ def lines(arena: Arena, scale: Scale) -> Iterator[Line]:
         records = list(recorded(spread(loads, scale.pause_seconds * RATE, scale.pause_seconds)))
         for pace, times in PACES.items():
             arena.client.flushall()
-            yield {"series": loads.series, "pace": pace, **asyncio.run(paced(arena.redis.url, records, times))}
+            yield {"series": loads.series, "pace": pace, **uvloop.run(paced(arena.redis.url, records, times))}
 
 
 def recorded(events: Iterable[Record]) -> Iterator[Raw]:
@@ -64,24 +78,27 @@ def recorded(events: Iterable[Record]) -> Iterator[Raw]:
 
 
 async def paced(url: str, records: Sequence[Raw], times: int) -> Line:
-    """Applied and written, so many times as fast as they came."""
-    client, clock, sizes = connect(url), [0.0], []
+    """Applied and written, so many times as fast as they came: the same to each partition."""
+    client, clock, board = connect(url), [0.0], Board()
     settings = PipelineSettings(worker="w", pseudonym=keyed(b"benchmark"), key_fingerprint="")
-    log = FakeLog({PARTITION: []})
-    runner = Runner(PARTITION, METRICS, RedisStore(client, "pauses"), log, settings, lambda: clock[0])
-    await runner.tick()
+    log = FakeLog({partition: [] for partition in PARTITIONS})
+    store, topics = RedisStore(client, "pauses"), {"page-load": METRICS}
+    pipeline = Pipeline(topics, store, board, log, settings, lambda: clock[0])
+    pipeline.assigned(PARTITIONS)
+    await pipeline.tick()
     probe, step = Probe(), int(RATE * CHECKPOINT_SECONDS * times)
     turning = asyncio.create_task(probe.run())
     for first in range(0, len(records), step):
         for start in range(first, min(first + step, len(records)), FETCH):
             part = records[start : min(start + FETCH, first + step)]
-            await runner.feed(Batch(PARTITION, start, log.epoch(PARTITION), part))
+            for partition in PARTITIONS:
+                await pipeline.feed(Batch(partition, start, log.epoch(partition), part))
         clock[0] += CHECKPOINT_SECONDS
-        await runner.tick()
-        sizes.append(runner.status().checkpoint_bytes)
+        await pipeline.tick()
     turning.cancel()
     await client.aclose()
-    return {"longest_ms": probe.longest_ms, "mean_kib": sum(sizes) / len(sizes) / KIB, "largest_kib": max(sizes) / KIB}
+    sizes = [size / KIB for size in board.sizes]
+    return {"longest_ms": probe.longest_ms, "mean_kib": sum(sizes) / len(sizes), "largest_kib": max(sizes)}
 
 
 def table(found: Sequence[Line]) -> str:

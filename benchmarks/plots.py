@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ STYLE = {
     "axes.spines.right": False,
 }
 OURS_COLOUR, COLOUR = "#0b6e4f", "#9aa5b1"
-SHOWN = ("cpu_us", "checkpoint_kib", "redis_mib")
+SHOWN = ("cpu_us", "rate", "checkpoint_kib", "redis_mib")
 
 
 def speed(found: Sequence[Line]) -> Figure:
@@ -45,13 +46,13 @@ def growth(found: Sequence[Line]) -> Figure:
     """What grows with what: a row for each thing that grows."""
     measured = medians(found)
     axes = {title: known for title, points in AXES.items() if len(known := _known(points, measured)) > 1}
-    figure = Figure(figsize=(8, 1.4 * max(len(axes), 1)), layout="constrained")
+    figure = Figure(figsize=(9, 1.4 * max(len(axes), 1)), layout="constrained")
     panels = figure.subplots(max(len(axes), 1), len(SHOWN), squeeze=False)
     for (title, points), row in zip(axes.items(), panels, strict=False):
         for what, panel in zip(SHOWN, row, strict=True):
-            sizes, values = [x for x, _ in points], [found[what] for _, found in points]
+            sizes, values = [x for x, _ in points], [found[what] for _, found in points]  # nan: not seen, and left out
             panel.plot(sizes, values, marker="o", markersize=4, color=OURS_COLOUR)
-            panel.set_ylim(0, 1.15 * max(values))
+            panel.set_ylim(0, 1.15 * max((value for value in values if not isnan(value)), default=1))
             panel.locator_params(axis="y", nbins=3)
             panel.set_xscale("log")
             panel.set_xticks(sizes, [f"{x:,}" for x in sizes])

@@ -123,8 +123,8 @@ def performance(found: Measured) -> Iterator[tuple[str, str]]:
     heads = [head for head, _ in found.values()]
     facts = max(heads, key=itemgetter("date"))["machine"]
     yield "machine", "\n".join(f"- {what}: {told}" for what, told in facts.items())
-    rows = [[name, head["date"], *(f"{head[what]:.1f}" for what in _RUN_COLUMNS)] for name, (head, _) in found.items()]
-    yield "runs", markdown(["part", "date", "minutes it took", "load before"], rows)
+    rows = [[name, *(f"{head[what]:{style}}" for what, style in _RUN_COLUMNS)] for name, (head, _) in found.items()]
+    yield "runs", markdown(["part", "date", "commit", "minutes it took", "load before"], rows)
     targets = [target.row() for name, (_, lines) in found.items() for target in PARTS[name].targets(lines)]
     yield "targets", markdown(TARGET_HEAD, targets)
     yield from (("sizes", sizing.table()), ("tables", sizing.tables()))
@@ -148,7 +148,7 @@ def _picture(name: str) -> Iterator[str]:
         yield f"![{name}]({PICTURES.name}/{name}.svg)"
 
 
-_RUN_COLUMNS = ("minutes", "load")
+_RUN_COLUMNS = (("date", ""), ("code", ""), ("minutes", ".1f"), ("load", ".1f"))
 
 
 def draw(found: Measured) -> None:
@@ -180,10 +180,17 @@ def fill(page: str, tables: Iterable[tuple[str, str]]) -> None:
 
 
 def write_performance() -> None:
-    """docs/performance.md and its pictures."""
-    if found := benched():
-        draw(found)
-        fill("docs/performance.md", performance(found))
+    """docs/performance.md and its pictures, once every part was measured, all on one machine."""
+    found = benched()
+    if problem := ", ".join(name for name in PARTS if name not in found):
+        problem = f"not measured: {problem}"
+    elif len(machines := {head["machine"]["machine"] for head, _ in found.values()}) > 1:
+        problem = f"measured on different machines: {', '.join(sorted(machines))}"
+    if problem:
+        print(f"docs/performance.md stays as it is ({problem})")
+        return
+    draw(found)
+    fill("docs/performance.md", performance(found))
 
 
 def main() -> None:

@@ -10,12 +10,12 @@ from benchmarks.reading import measure
 MOST_MS, LEAST_SERIES = {"refresh": 100, "scrape": 150}, 10_000
 NAMES = {
     "first refresh": "the first refresh, after a start",
-    "first scrape": "the first scrape",
+    "first scrape": "the first scrape, which writes every label once",
     "same again": "a scrape of a snapshot that was scraped before",
     "refresh": "a refresh",
     "alerts": "all rules judged",
     "question": "a question to the API",
-    "scrape": "a scrape",
+    "scrape": "a scrape, compressed",
 }
 
 
@@ -42,5 +42,5 @@ def targets(found: Sequence[Line]) -> Iterator[Target]:
     for line in found:
         if line["what"] in MOST_MS:
             yield Target(
-                f"a {line['what']} of `serve`, {line['series']:,} series", line["median"], MOST_MS[line["what"]], " ms"
+                f"a {line['what']} of `serve`, {line['series']:,} series, median", line["median"], MOST_MS[line["what"]], " ms"
             )

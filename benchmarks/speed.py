@@ -5,6 +5,7 @@ Ours does all that it does in production; the others count and sum by page. Rati
 
 import random
 import statistics
+import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -15,8 +16,9 @@ from benchmarks.markdown import Target, markdown
 from benchmarks.peers.jobs import Jobs
 from benchmarks.peers.load import PARTITIONS, create
 from benchmarks.peers.speed import RACERS, SESSION_SECONDS, DidNotFinish, Racer, measure
-from benchmarks.worker import Workers
+from benchmarks.worker import Unseen, Workers
 from tests.e2e.monitor import Monitor
+from tests.services.service import Missing
 
 OURS = "xmon"
 SECONDS = 20.0  # of event time
@@ -25,9 +27,7 @@ Topic = tuple[str, int]  # key, events
 
 def lines(arena: Arena, scale: Scale) -> Iterator[Line]:
     """A line for each contestant of each round; nobody is always the first."""
-    racers = RACERS if scale.peers else ()
-    for racer in racers:
-        racer.command()  # installed before the clock runs
+    racers = [racer for racer in RACERS if scale.peers and installed(racer)]
     with arena.monitor("speed") as monitor:
         monitor.create_topics(PARTITIONS)
         topics = {(racer.key, racer.events(scale.events)): f"{racer.key}-{racer.events(scale.events)}" for racer in racers}
@@ -46,6 +46,16 @@ def lines(arena: Arena, scale: Scale) -> Iterator[Line]:
                     yield raced(arena, jobs, monitor.topic(topics[racer.key, events]), racer, number, events)
 
 
+def installed(racer: Racer) -> bool:
+    """Before the clock runs. Whoever cannot be is told, and left out."""
+    try:
+        racer.command()
+    except (Missing, OSError, subprocess.SubprocessError) as problem:
+        print(f"{racer.name} cannot be installed: {problem}", flush=True)
+        return False
+    return True
+
+
 def page_loads(events: int, topics: Mapping[Topic, str]) -> Iterator[Record]:
     """As they came in so many seconds, in order: to each topic the first ones, under its key."""
     rng, loads, began_ms = random.Random(1), PageLoads(), 1000 * (time.time() - SECONDS)
@@ -62,7 +72,14 @@ def ours(arena: Arena, monitor: Monitor, number: int, events: int) -> Line:
     name = f"speed-{number}"
     places = [("page-load", partition) for partition in range(PARTITIONS)]
     with Workers(arena, monitor, places, XMON_GROUP_ID=name, XMON_REDIS_PREFIX=name) as workers:
-        return {"round": number, "name": OURS, "events": events, **asdict(workers.count(events))}
+        told: Line = dict.fromkeys(COLUMNS)
+        try:
+            told = asdict(workers.count(events))
+        except Unseen:
+            print("the worker was done before it had told twice where it was", flush=True)
+        if wrong := workers.uncounted():
+            raise RuntimeError(f"not every event was counted: {wrong}")
+        return {"round": number, "name": OURS, "events": events, **told}
 
 
 def raced(arena: Arena, jobs: Jobs, topic: str, racer: Racer, number: int, events: int) -> Line:

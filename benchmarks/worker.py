@@ -1,14 +1,16 @@
 """Real workers over what topics hold: how fast, at what price, and how much memory they take."""
 
+import json
 import socket
-import statistics
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
+
+import numpy as np
 
 from benchmarks.arena import Arena
 from benchmarks.machine import cpu_seconds
@@ -78,13 +80,20 @@ class Workers:
                     raise RuntimeError(f"a worker has ended; its log ends:\n{process.log.read_text(errors='replace')[-2000:]}")
                 self._look(process)
             time.sleep(LOOK_SECONDS)
-        spans = [span(looks, events // len(self._processes)) for looks in self._looks.values()]
-        if len(spans) == len(self._processes) and all(spans):
-            return measured(spans)
+        busy = [working(looks, events // len(self._processes)) for looks in self._looks.values()]
+        if len(busy) == len(self._processes) and (found := measured(busy)):
+            return found
         if events > FEW_EVENTS:
             raise Unseen
         cpu = sum(cpu_seconds(process.pid) for process in self._processes)
         return Measured(events / (time.monotonic() - began), 1e6 * cpu / events, 0.0)
+
+    def uncounted(self) -> dict[str, int]:
+        """How many events of what is stored were refused, late, or taken for repeated."""
+        found: Counter[str] = Counter()
+        for key in self._keys:
+            found.update(json.loads(self._client.hget(key, "_meta") or "{}").get("counts", {}))
+        return {name: n for name, n in found.items() if n and name.startswith(("dead_letters", "late", "duplicates"))}
 
     def peak_bytes(self) -> int:
         """The most memory that one of them had at any time."""
@@ -106,22 +115,30 @@ class Workers:
             looks.append(Look(status.sequence, places, applied, *taken))
 
 
-def span(looks: Sequence[Look], events: int) -> tuple[Look, Look] | None:
-    """The first and the last look between which a worker had work all the time, on the same partitions; None: too few."""
+def working(looks: Sequence[Look], events: int) -> list[Look]:
+    """Those between which a worker had work all the time, on the partitions that it had in the end."""
     if not looks:
-        return None
+        return []
     last = looks[-1]
     most = min(events, last.applied)  # where partitions are not even it has had less than its share
-    working = [look for look in looks if look.places == last.places and events / WARM_UP <= look.applied < most]
-    return (working[0], working[-1]) if len(working) > 1 else None
+    return [look for look in looks if look.places == last.places and events / WARM_UP <= look.applied < most]
 
 
-def measured(spans: Sequence[tuple[Look, Look]]) -> Measured:
-    """Of workers side by side."""
-    applied, cpu = (sum(getattr(b, what) - getattr(a, what) for a, b in spans) for what in ("applied", "cpu_seconds"))
-    rate = sum((b.applied - a.applied) / (b.seconds - a.seconds) for a, b in spans)
-    servers = statistics.mean((b.servers_seconds - a.servers_seconds) / (b.seconds - a.seconds) for a, b in spans)
-    return Measured(rate, 1e6 * cpu / applied, 1e6 * servers / rate)
+def measured(busy: Sequence[Sequence[Look]]) -> Measured | None:
+    """Of workers side by side, while all of them had work; None where that was no time."""
+    if not all(busy):
+        return None
+    began, ended = max(looks[0].seconds for looks in busy), min(looks[-1].seconds for looks in busy)
+    if began >= ended:
+        return None
+
+    def grown(looks: Sequence[Look], what: str) -> float:
+        at, values = [look.seconds for look in looks], [getattr(look, what) for look in looks]
+        return float(np.interp(ended, at, values) - np.interp(began, at, values))
+
+    applied, cpu = (sum(grown(looks, what) for looks in busy) for what in ("applied", "cpu_seconds"))
+    servers = grown(busy[0], "servers_seconds")
+    return Measured(applied / (ended - began), 1e6 * cpu / applied, 1e6 * servers / applied)
 
 
 def _status(pid: int, name: str) -> str:

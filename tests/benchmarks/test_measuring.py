@@ -10,7 +10,7 @@ from benchmarks import growth, latency, report, speed, stages
 from benchmarks.markdown import Target, markdown
 from benchmarks.parts import PARTS
 from benchmarks.peers.job import Job, Meter
-from benchmarks.worker import Look, measured, span
+from benchmarks.worker import Look, measured, working
 
 
 def test_a_meter_takes_batches(tmp_path: Path) -> None:
@@ -24,39 +24,41 @@ def test_a_meter_takes_batches(tmp_path: Path) -> None:
     assert json.loads(job.report.read_text())["events"] == 90
 
 
-def looks(*applied: int, places: str = "ab") -> list[Look]:
-    return [Look(number, frozenset(places), n, float(number), 0.1 * number, 0.2 * number) for number, n in enumerate(applied)]
+def looks(*applied: int, places: str = "ab", begin: float = 0.0) -> list[Look]:
+    return [
+        Look(number, frozenset(places), n, begin + number, 0.1 * number, 0.2 * (begin + number))
+        for number, n in enumerate(applied)
+    ]
 
 
 def test_a_worker_is_measured_while_it_has_work() -> None:
     """From the first word after a fifth of the events to the last one before all are applied."""
-    first, last = span(looks(0, 10, 25, 60, 90, 100, 100), 100) or (None, None)
-    assert (first and first.applied, last and last.applied) == (25, 90)
+    assert [look.applied for look in working(looks(0, 10, 25, 60, 90, 100, 100), 100)] == [25, 60, 90]
 
 
 def test_a_rebalance_is_not_measured() -> None:
     """Only what a worker says of the partitions it has in the end."""
-    first, _ = span([*looks(20, 40, places="abcd"), *looks(25, 45, 60)], 100) or (None, None)
-    assert first
-    assert (first.applied, first.places) == (25, frozenset("ab"))
+    found = working([*looks(20, 40, places="abcd"), *looks(25, 45, 60)], 100)
+    assert [(look.applied, look.places) for look in found] == [(25, frozenset("ab")), (45, frozenset("ab"))]
 
 
 def test_a_worker_that_has_less_than_its_share_is_measured_while_it_has_work() -> None:
     """Partitions are never quite even: what it waits for the other one is not its pace."""
-    first, last = span(looks(0, 25, 60, 90, 90, 90), 100) or (None, None)
-    assert (first and first.applied, last and last.applied) == (25, 60)
+    assert [look.applied for look in working(looks(0, 25, 60, 90, 90, 90), 100)] == [25, 60]
 
 
-def test_workers_side_by_side_are_as_fast_as_both() -> None:
-    """What they take is divided by what both have done, what servers take by what came in that time."""
-    both = measured([(looks(0, 100)[0], looks(0, 100)[1]), (looks(0, 300)[0], looks(0, 300)[1])])
+def test_workers_side_by_side_are_as_fast_as_both_while_both_work() -> None:
+    """What they take is divided by what both have done; what one does while the other is idle is left out."""
+    both = measured([looks(0, 100, 200), looks(0, 300, 900, begin=1)])
+    assert both is not None
     assert (both.rate, both.cpu_us, both.servers_us) == (400.0, pytest.approx(500.0), pytest.approx(500.0))
 
 
 def test_what_was_over_at_once_is_not_measured() -> None:
-    """One look has no length."""
-    assert span(looks(0, 50, 100), 100) is None
-    assert span([], 100) is None
+    """One look has no length, and two that do not meet have none together."""
+    assert measured([working([], 100)]) is None
+    assert measured([working(looks(0, 50, 100), 100)]) is None
+    assert measured([looks(0, 100), looks(0, 300, begin=2)]) is None
 
 
 def raced() -> list[dict[str, object]]:
@@ -148,12 +150,13 @@ def test_who_does_not_come_back_is_never_back() -> None:
     assert (mostly[-4], mostly[-2]) == ("never", "never")
 
 
-def test_quantiles_of_alerts_are_of_their_ranks() -> None:
+def test_quantiles_of_events_are_of_their_ranks() -> None:
     """The nineteenth of twenty is the one that 95 % are within; the longest of runs is that of all."""
     runs = [{"what": "figure", **dict.fromkeys(latency.QUANTILES, longest)} for longest in (1.0, 3.0, 2.0)]
-    told = latency.summary([*runs, *({"what": "alert", "seconds": float(n)} for n in range(1, 21))])
-    assert (told["figure"]["p95"], told["figure"]["max"]) == (2.0, 3.0)
-    assert (told["alert"]["p50"], told["alert"]["p95"], told["alert"]["max"]) == (10.0, 19.0, 20.0)
+    told = latency.summary([*runs, *({"what": "marked", "figure": 0.5, "webhook": float(n)} for n in range(1, 21))])
+    assert (told["run"]["p95"], told["run"]["max"]) == (2.0, 3.0)
+    assert (told["webhook"]["p50"], told["webhook"]["p95"], told["webhook"]["max"]) == (10.0, 19.0, 20.0)
+    assert set(told["figure"].values()) == {0.5}
 
 
 def test_what_grows_is_measured_on_what_is_published() -> None:
@@ -163,6 +166,43 @@ def test_what_grows_is_measured_on_what_is_published() -> None:
     assert all(name in names for points in growth.AXES.values() for name in points.values())
     for source, _ in growth.SOURCES.values():
         assert sum(1 for _ in source(100)) == 100
+
+
+def test_a_page_is_of_one_machine_and_of_all_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else it stays as it is, and why is told."""
+    (tmp_path / "bench").mkdir()
+    monkeypatch.setattr(report, "CACHE", tmp_path)
+    report.write_performance()
+    assert "not measured: speed, latency" in capsys.readouterr().out
+    for name in PARTS:
+        head = {"machine": {"machine": "slow" if name == "moves" else "fast"}}
+        (tmp_path / "bench" / f"{name}.jsonl").write_text(json.dumps(head) + "\n")
+    report.write_performance()
+    assert "different machines: fast, slow" in capsys.readouterr().out
+
+
+def test_what_was_not_seen_is_left_out_of_a_picture() -> None:
+    """The others are drawn."""
+    plots = pytest.importorskip("benchmarks.plots")
+    lines = [
+        {"name": name, **dict.fromkeys(growth.COLUMNS, None if name == "2 workers" else 2.0)}
+        for name in growth.AXES["workers"].values()
+    ]
+    assert plots.growth(lines).axes
+
+
+def test_few_and_held_are_compared_within_a_round() -> None:
+    """The median of ratios, of the rounds in which both were seen."""
+    costs = {growth.BASE: (1.0, 1.0, 1.0), growth.FEW_AND_HELD[0]: (1.0, 2.0, 4.0), growth.FEW_AND_HELD[1]: (1.5, 4.0, None)}
+    lines = [
+        {"name": name, "round": number, **dict.fromkeys(growth.COLUMNS, cost)}
+        for name, each in costs.items()
+        for number, cost in enumerate(each)
+    ]
+    _, target = growth.targets(lines)
+    assert target.measured == 1.75
 
 
 def test_a_run_that_was_not_seen_is_left_out() -> None:

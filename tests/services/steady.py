@@ -8,7 +8,8 @@ from confluent_kafka import Producer
 
 
 class Steady(threading.Thread):
-    """Publishes as long as its context lasts; `publish` says what. Not to be acknowledged in the end is an AssertionError."""
+    """Publishes as long as its context lasts; `publish` says what. Not to be acknowledged in the end is an AssertionError,
+    and so is an end before that."""
 
     def __init__(self, producer: Producer, rate: float, *, step_seconds: float, patience_seconds: float) -> None:
         super().__init__(daemon=True)
@@ -26,8 +27,10 @@ class Steady(threading.Thread):
         return self
 
     def __exit__(self, *_: object) -> None:
+        lives = self.is_alive()
         self._over.set()
         self.join()
+        assert lives, "publishing ended early"
         assert self._producer.flush(self._patience_seconds) == 0, "not all events were acknowledged"
 
     def run(self) -> None:
