@@ -46,7 +46,7 @@ def _subject(alert: Alert) -> str:
     scope = [series.environment] if series.environment not in {"production", PIPELINE.environment} else []
     scope += [f"{series.dimension} {series.value}"] if series.dimension != "all" else []
     scope += [f"{name} {value}" for name, value in alert.labels]
-    return f"{series.app} {alert.about.summary}" + (f" ({', '.join(scope)})" if scope else "")
+    return words.printable(f"{series.app} {alert.about.summary}" + (f" ({', '.join(scope)})" if scope else ""))
 
 
 def _measured(alert: Alert) -> str:
@@ -71,7 +71,7 @@ def _when_and_where(alert: Alert) -> str:
         return f"{since}. {alert.state.note or 'No reason is known'}. Other alerts are held back until it is over."
     places = [f"app {series.app}", f"environment {series.environment}"]
     places += [f"{series.dimension} {series.value}"] if series.dimension != "all" else []
-    return f"{since}. {', '.join(places)}, figure {alert.about.figure}, window {alert.about.window}."
+    return f"{since}. {words.printable(', '.join(places))}, figure {alert.about.figure}, window {alert.about.window}."
 
 
 def _help(alert: Alert) -> list[str]:

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from alerts.conditions.condition import Condition
 from alerts.conditions.stalled import PIPELINE
@@ -27,6 +28,15 @@ def _milliseconds(value: Any) -> int:
     return 1000 * sum(int(count) * _SECONDS[unit] for unit, count in match.groupdict("0").items())
 
 
+def _address(text: str) -> str:
+    try:
+        urlsplit(text)
+    except ValueError as error:
+        raise ValueError(f"`runbook` is no address: {error}") from None
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
 Duration = Annotated[int, BeforeValidator(_milliseconds)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,99}$")]
 Line = Annotated[str, Field(min_length=1, max_length=200)]
@@ -56,9 +66,9 @@ class Spec(BaseModel):
     where: Where = Where()
     wait_ms: Duration = Field(0, alias="for")
     keep_firing_for: Duration = 0
-    min_n: int | None = Field(None, ge=1)
+    min_n: int | None = Field(None, ge=1, le=1_000_000_000)
     owner: str = ""
-    runbook: str = ""
+    runbook: Address = ""
     enabled: bool = True
 
     @classmethod

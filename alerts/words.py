@@ -1,4 +1,4 @@
-"""Numbers, intervals and durations for people, by unit of the figure."""
+"""Numbers, intervals and durations for people, by unit of the figure; and names that came from anywhere."""
 
 from datetime import UTC, datetime
 from math import floor, isfinite, log10
@@ -31,6 +31,13 @@ def interval(low: float, high: float, unit: str) -> str:
 def count(number: int) -> str:
     """12 034."""
     return _grouped(number)
+
+
+def printable(text: str) -> str:
+    r"""What could move a terminal's cursor, begin a line, or turn the direction of writing is written out, as \n is."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def duration(milliseconds: int) -> str:

@@ -1,9 +1,10 @@
 """HTTP: `/metrics`, health, the JSON API and the live page, all from the same snapshot. Read only, no cookies, no CORS."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import asdict, fields
+from threading import BoundedSemaphore
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -22,6 +23,7 @@ from streams.metrics.catalogue import Figure
 from streams.reading.figures import Reading
 from streams.reading.health import Health
 
+MOST_SPANS = 4  # at a time: unlike windows, each is added up for whoever asks
 COMPRESSION = 4  # of 9: those above take longer than they spare
 
 
@@ -87,13 +89,24 @@ def _machine_routes(source: Source, live: Live, exposition: Exposition) -> APIRo
 
 
 def _api_routes(source: Source, alerts: Alerts) -> APIRouter:
-    routes = APIRouter()
+    routes, under_way = APIRouter(), BoundedSemaphore(MOST_SPANS)
+
+    @contextmanager
+    def summing() -> Iterator[None]:
+        if not under_way.acquire(blocking=False):
+            raise Refused(503, "busy", f"{MOST_SPANS} stretches of time are being added up already.", "Ask again in a second.")
+        try:
+            yield
+        finally:
+            under_way.release()
 
     @routes.get("/figures")
     def figures(request: Request) -> dict[str, Any]:
         """One figure: `figure`, then `window` or `from` and `to`, `by`, `app`, `environment`, `value`, `statistic`."""
         snapshot = _current(source)
         question = ask(snapshot, dict(request.query_params))
+        with summing() if question.span else nullcontext():
+            readings = question.readings(snapshot)
         return {
             "figure": question.figure.name,
             "unit": question.figure.unit,
@@ -101,7 +114,7 @@ def _api_routes(source: Source, alerts: Alerts) -> APIRouter:
             "by": question.by,
             "complete": snapshot.complete,
             "at": rfc3339(snapshot.at_ms),
-            "readings": [_reading(reading) for reading in question.readings(snapshot)],
+            "readings": [_reading(reading) for reading in readings],
         }
 
     @routes.get("/catalogue")

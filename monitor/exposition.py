@@ -92,12 +92,8 @@ def _metric(family: Family) -> Metric:
 def _series_labels(series: Series | None) -> dict[str, str]:
     if series is None:
         return {}
-    return {
-        "app": series.app,
-        "environment": series.environment,
-        "dimension": series.dimension,
-        "value": series.value,
-    }
+    labels = {"app": series.app, "environment": series.environment, "dimension": series.dimension, "value": series.value}
+    return {name: text.replace("\0", "\\0") for name, text in labels.items()}  # one NUL, and Prometheus takes no line of all
 
 
 def _family(name: str, meaning: str, samples: Iterable[tuple[Mapping[str, str], float]], kind: str = "gauge") -> Family:

@@ -14,6 +14,7 @@ from monitor.failures import AddressTaken
 
 LOCAL = ["127.0.0.1", "localhost"]
 GRACE_SECONDS = 1  # what is still open then is cut
+MOST_CONNECTIONS = 500  # beyond it 503: those that say nothing would use up the process's files
 
 
 def bind(host: str, port: int, setting: str) -> socket.socket:
@@ -44,7 +45,12 @@ async def serve_http(
 ) -> None:
     """Answers until `stop` is set; then `closing` ends what would never end, and open requests end quickly."""
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = _Server(config)
 

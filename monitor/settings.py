@@ -126,7 +126,11 @@ class _SecretFiles(EnvSettingsSource):
         for name, path in found.items():
             if path and os.environ.get(_env(name)):
                 raise SettingsError(f"{_env(name)}: is given twice. Hint: keep it or {_env(name)}_FILE, not both.")
-        return {name: _read(Path(path), f"{_env(name)}_FILE").strip() for name, path in found.items() if path}
+        read = {name: _read(Path(path), f"{_env(name)}_FILE").strip() for name, path in found.items() if path}
+        for name, secret in read.items():
+            if not secret:
+                raise SettingsError(f"{_env(name)}_FILE: {found[name]} is empty. Hint: put the secret in, or unset the name.")
+        return read
 
 
 class _ConfigFile(EnvSettingsSource):

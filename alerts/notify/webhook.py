@@ -8,6 +8,7 @@ import binascii
 import hashlib
 import hmac
 import json
+from contextlib import suppress
 from typing import Any, ClassVar
 
 import httpx
@@ -92,10 +93,10 @@ def sign(key: bytes, message_id: str, timestamp: str, body: bytes) -> str:
 def _key(secret: str) -> bytes:
     if not secret.startswith(_PREFIX):
         return secret.encode()
-    try:
-        return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-    except binascii.Error:
-        raise ValueError("the webhook secret begins with whsec_, but no base64 follows") from None
+    with suppress(binascii.Error):
+        if key := base64.b64decode(secret.removeprefix(_PREFIX), validate=True):
+            return key
+    raise ValueError("the webhook secret begins with whsec_, but no base64 follows")
 
 
 def _common(named: list[dict[str, str]]) -> dict[str, str]:

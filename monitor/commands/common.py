@@ -90,7 +90,9 @@ def say_json(value: object) -> None:
 
 def say_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Plain columns, so that `cut` and `sort` work on them."""
-    lines = [tuple(head), *(tuple(str(cell) for cell in row) for row in rows)]
+    from alerts.words import printable
+
+    lines = [tuple(head), *(tuple(printable(str(cell)) for cell in row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
         say("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -32,13 +32,15 @@ def list_letters(limit: Limit = 1000, as_json: common.AsJson = False) -> None:
 @app.command(epilog="Example: xmon dlq show --reason missing_field --limit 3")
 def show(limit: Limit = 10, reason: Reason = None, as_json: common.AsJson = False) -> None:
     """Show dead letters with what the records held, newest last."""
+    from alerts.words import printable
+
     for letter in _read(limit, reason):
         words = _words(letter)
         if as_json:
             common.say_json(words)
             continue
-        common.say(f"{words['record']}  {words['at']}  {words['reason']}: {words['detail']}")
-        common.say(f"    {words['value']}")
+        common.say(printable(f"{words['record']}  {words['at']}  {words['reason']}: {words['detail']}"))
+        common.say(printable(f"    {words['value']}"))
 
 
 def _read(limit: int, reason: str | None) -> "list[StoredLetter]":
@@ -52,9 +54,17 @@ def _words(letter: "StoredLetter") -> dict[str, Any]:
     value = letter.value.decode(errors="replace") if letter.value is not None else None
     return {
         "record": f"{letter.partition}:{letter.offset}",
-        "at": datetime.fromtimestamp(letter.timestamp_ms / 1000, UTC).isoformat(timespec="milliseconds"),
+        "at": _instant(letter.timestamp_ms),
         "reason": letter.reason,
         "detail": letter.detail,
         "key": letter.key.decode(errors="replace") if letter.key is not None else None,
         "value": value if letter.complete else f"{value} … cut, {letter.size} bytes",
     }
+
+
+def _instant(at_ms: int) -> str:
+    """A producer's clock may say anything."""
+    try:
+        return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return f"{at_ms} ms"

@@ -19,6 +19,8 @@ _USUAL = frozenset({"f4", "gross", "provisional", "raw"})
 """Label values that the experience model makes the default of their figure."""
 _RATINGS = ("good", "needs_improvement", "poor")
 _MOST_ROWS = 6
+MOST_SCOPES = 50
+"""Apps, each environment counts: a page of more is too much to read, and to write each second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +92,17 @@ def _headline(figure: Figure, variants: list[Reading]) -> Reading:
 
 
 def scopes(snapshot: Snapshot, window: str, alerts: Sequence[AlertView], history: History) -> tuple[Scope, ...]:
-    """Returns every app with its cards, in the order in which people ask."""
-    found = {figure.name: snapshot.read(figure.name, window) for figure in snapshot.figures.values()}
-
-    def build(app: str, environment: str) -> Scope:
-        cards = []
-        for figure in snapshot.figures.values():
-            mine = [r for r in found[figure.name] if (r.series.app, r.series.environment) == (app, environment)]
-            if mine:
-                found_card = card(figure, mine, window, alerts, history)
-                cards.append((rank(figure.questions), figure.kind == "counter", found_card))
-        return Scope(app, environment, _groups(cards))
-
-    return tuple(build(app, environment) for app, environment in sorted(snapshot.scopes()))
+    """Returns the first apps with their cards, in the order in which people ask."""
+    shown = sorted(snapshot.scopes())[:MOST_SCOPES]
+    cards: dict[tuple[str, str], list[tuple[int, bool, Card]]] = {scope: [] for scope in shown}
+    for figure in snapshot.figures.values():
+        found: dict[tuple[str, str], list[Reading]] = {}
+        for reading in snapshot.read(figure.name, window):
+            found.setdefault((reading.series.app, reading.series.environment), []).append(reading)
+        for scope in found.keys() & cards.keys():
+            made = card(figure, found[scope], window, alerts, history)
+            cards[scope].append((rank(figure.questions), figure.kind == "counter", made))
+    return tuple(Scope(*scope, _groups(cards[scope])) for scope in shown)
 
 
 def _groups(cards: list[tuple[int, bool, Card]]) -> tuple[Group, ...]:

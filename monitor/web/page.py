@@ -49,7 +49,7 @@ class View:
         known = {name: given[name][:200] for name in cls.__slots__ if name in given}
         view = cls(**{**known, **({"figure": figure} if figure else {})})
         choose("window", view.window, WINDOWS)
-        return view
+        return view if view.figure else cls(view.window)  # nothing else changes the overview, which is written once for all
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,8 @@ class Pages:
         groups = [group for scope in found for group in scope.groups]
         inner = {card.id: self._render("card.html", card=card) for group in groups for card in group.cards}
         inner |= {card.id: self._render("count.html", card=card) for group in groups for card in group.counts}
-        main = self._render("overview.html", scopes=found, inner=inner, window=view.window)
+        more = len(snapshot.scopes()) - len(found)
+        main = self._render("overview.html", scopes=found, inner=inner, window=view.window, more=more)
         return Fragments({**content, "main": main, **inner}, tuple(inner))
 
     def _notice(self, alert: AlertView, snapshot: Snapshot | None) -> Notice:

@@ -1,7 +1,8 @@
 """An HTTP server that takes notifications and answers as it is told."""
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -17,12 +18,15 @@ class Request:
 
 
 class Receiver:
-    """Answers 200, or what stands in `answers` first: a status, or a status with headers."""
+    """Answers 200 with `said`, or what stands in `answers` first: a status, or a status with headers. `drips`: a byte of its
+    answer at a time, and none after that many seconds."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.answers: list[int | tuple[int, dict[str, str]]] = []
         self.requests: list[Request] = []
+        self.said = b"ok"
+        self.drips: float | None = None
 
 
 @contextmanager
@@ -37,10 +41,16 @@ def receiving() -> Iterator[Receiver]:
             answer = receiver.answers.pop(0) if receiver.answers else 200
             status, extra = answer if isinstance(answer, tuple) else (answer, {})
             self.send_response(status)
-            for name, text in {**extra, "content-length": "2"}.items():
+            for name, text in {**extra, "content-length": str(len(receiver.said))}.items():
                 self.send_header(name, text)
             self.end_headers()
-            self.wfile.write(b"ok")
+            with suppress(OSError):  # whoever asked has heard enough
+                if receiver.drips is None:
+                    self.wfile.write(receiver.said)
+                    return
+                for byte in receiver.said:
+                    self.wfile.write(bytes([byte]))
+                    time.sleep(receiver.drips)
 
         def log_message(self, *_: Any) -> None:
             pass

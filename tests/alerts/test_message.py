@@ -76,6 +76,17 @@ def test_a_part_of_an_app() -> None:
     assert link == "https://x/figure/page_load_failure_ratio?app=checkout&environment=staging&window=5m&by=page"
 
 
+def test_a_name_writes_no_line_of_its_own() -> None:
+    """Names come from events, and what forwards a message may not know that."""
+    series = Series("shop\nRunbook: https://evil.example", "production\u202e", "page", "/\x1b[2J")
+    watched = replace(CRASHES, selection=replace(CRASHES.selection, by="page"))
+    said = message(_alert((0, reading(0.9, 5_000, 0.89, 0.91, series)), watched=watched), START_MS)
+
+    assert len(said.text.splitlines()) == 4
+    assert "shop\\nRunbook" in said.headline
+    assert all(line.isprintable() for line in said.text.splitlines())
+
+
 def test_another_statistic_is_named() -> None:
     """A quantile is not mistaken for the mean."""
     alert = _alert((0, 3.4), watched=replace(rule(warning=3), unit="seconds", summary="page load time"))

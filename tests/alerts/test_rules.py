@@ -218,6 +218,14 @@ MISTAKES = {
         f"{PLAIN}    above: {{warning: 1}}\n    min_n: 0",
         "6:5: `min_n` must be greater than or equal to 1, not '0'",
     ),
+    "more samples than there are": (
+        f"{PLAIN}    above: {{warning: 1}}\n    min_n: 1000000000000000000000000000000",
+        "6:5: `min_n` must be less than or equal to 1000000000, not '1000000000000000000000000000000'",
+    ),
+    "a runbook at no address": (
+        f"{PLAIN}    above: {{warning: 1}}\n    runbook: https://[wiki]/slow",
+        "6:5: `runbook` is no address: 'wiki' does not appear to be an IPv4 or IPv6 address",
+    ),
     "not a list of rules": ("alerts: []", "1:1: a rule file starts with `rules:` and has a list of rules under it"),
     "an empty file": ("", "1:1: a rule file starts with `rules:` and has a list of rules under it"),
     "something beside the rules": ("rules: []\nrule: []", "2:1: unknown field `rule`: a rule file has `rules` only"),
@@ -225,7 +233,8 @@ MISTAKES = {
         "rules:\n  - crash-free",
         "2:5: a rule has fields: write `- name: …` and the others below it",
     ),
-    "an alias to itself": ("rules: &a [*a]", "1:1: nested too deeply, or an alias refers to itself"),
+    "an alias": ("rules: &a [*a]", "1:12: aliases are not read: write out what is meant"),
+    "too deep": (f"rules: {'[' * 5000}", "1:1: nested too deeply"),
 }
 
 

@@ -5,12 +5,14 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Iterator
+from urllib.parse import urljoin
 
 import httpx
 import pytest
 
 from alerts.alert import Notification
 from alerts.evaluation import evaluate
+from alerts.notify import http
 from alerts.notify.courier import Courier
 from alerts.notify.target import Rejected, Unavailable
 from alerts.notify.webhook import Webhook
@@ -101,8 +103,9 @@ async def test_nothing_is_signed_without_a_secret(receiver: Receiver, client: ht
 
 def test_a_broken_secret_is_told_at_once() -> None:
     """Not at the first alert."""
-    with pytest.raises(ValueError, match="no base64 follows"):
-        Webhook("chat", "http://x", httpx.AsyncClient(), secret="whsec_*")
+    for secret in ("whsec_*", "whsec_"):
+        with pytest.raises(ValueError, match="no base64 follows"):
+            Webhook("chat", "http://x", httpx.AsyncClient(), secret=secret)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +130,42 @@ async def test_what_an_answer_means(receiver, client, answer, error, reason, wai
 
     assert (raised.value.reason, raised.value.retry_after_ms) == (reason, wait_ms)
     assert len(receiver.requests) == 1
+
+
+@pytest.mark.parametrize("charset", ["undefined", "idna", "rot13", "base64", "no-such"])
+async def test_an_answer_in_any_charset_is_an_answer(receiver: Receiver, client: httpx.AsyncClient, charset: str) -> None:
+    """Some that Python knows cannot be read as text."""
+    receiver.answers, receiver.said = [(404, {"content-type": f"text/html; charset={charset}"})], b"nothing \xff here"
+    with pytest.raises(Rejected, match=r"HTTP 404 nothing . here"):
+        await Webhook("chat", receiver.url, client).send(_news(), START_MS)
+
+
+async def test_an_answer_that_repeats_the_address_keeps_its_secrets(receiver: Receiver, client: httpx.AsyncClient) -> None:
+    """As many servers do with a path that they do not know; it is shown to everybody."""
+    receiver.answers, receiver.said = [404, 404], b"Cannot POST /services/hunter2-hunter2?key=hunter%2F3-hunter3"
+    for url in ("services/hunter2-hunter2?key=hunter%2F3-hunter3", "services/hunter2%2Dhunter2?key=hunter/3-hunter3"):
+        with pytest.raises(Rejected, match="HTTP 404 Cannot POST") as raised:
+            await Webhook("chat", urljoin(receiver.url, f"/{url}"), client).send(_news(), START_MS)
+        assert "hunter" not in str(raised.value)
+
+
+async def test_of_an_endless_answer_the_beginning_is_read(receiver: Receiver, client: httpx.AsyncClient) -> None:
+    """It may be as large as it likes."""
+    receiver.answers, receiver.said = [500], b"x" * 50_000_000
+    with pytest.raises(Unavailable) as raised:
+        await Webhook("chat", receiver.url, client).send(_news(), START_MS)
+    assert len(str(raised.value)) < 300
+
+
+async def test_an_answer_that_drips_has_an_end(
+    receiver: Receiver, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What counts is how long it takes together."""
+    monkeypatch.setattr(http, "TIMEOUT_SECONDS", 0.5)
+    receiver.answers, receiver.said, receiver.drips = [500], b"x" * 20, 0.2
+    with pytest.raises(Unavailable) as raised:
+        await Webhook("chat", receiver.url, client).send(_news(), START_MS)
+    assert raised.value.reason == "timeout"
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/?key=secret", "http://[?key=secret", "https://127.0.0.1:1"])

@@ -1,11 +1,14 @@
 """The JSON API, `/metrics` over HTTP, and what load balancers ask."""
 
+import asyncio
+import threading
 from math import nan
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from monitor.api import create_app
+from monitor.api import MOST_SPANS, create_app
 from streams.reading.figures import Reading, Series
 from tests.monitor.fake_snapshot import (
     CRITICAL,
@@ -70,6 +73,32 @@ def test_a_span_ends_with_the_running_pane_at_the_latest(client, end):
     body = figures(client, figure="page_views", **{"from": "2026-01-01T11:59:01Z", "to": end}).json()
 
     assert (body["from"], body["to"]) == ("2026-01-01T11:59:00.000Z", "2026-01-01T12:00:10.000Z")
+
+
+async def test_few_stretches_are_added_up_at_a_time(source, monkeypatch):
+    """Each is work for whoever asks; the others are told so at once, and windows are answered meanwhile."""
+    begun, over = threading.Semaphore(0), threading.Event()
+
+    def slowly(*_):
+        begun.release()
+        over.wait(30)
+        return []
+
+    monkeypatch.setattr(source.snapshot, "read_span", slowly, raising=False)
+    span = {"figure": "page_views", "from": str(NOON_MS - 600_000), "to": str(NOON_MS - 300_000)}
+    transport = httpx.ASGITransport(create_app(source))
+    async with httpx.AsyncClient(transport=transport, base_url="http://serve") as client:
+        asking = [asyncio.create_task(client.get("/api/v1/figures", params=span)) for _ in range(MOST_SPANS)]
+        for _ in asking:
+            await asyncio.to_thread(begun.acquire, timeout=30)
+        refused = await client.get("/api/v1/figures", params=span)
+        window = await client.get("/api/v1/figures", params={"figure": "page_views"})
+        over.set()
+        answers = [(await answer).status_code for answer in asking]
+        again = await client.get("/api/v1/figures", params=span)
+
+    assert (refused.status_code, refused.json()["error"], window.status_code) == (503, "busy", 200)
+    assert (answers, again.status_code) == ([200] * MOST_SPANS, 200)
 
 
 def test_readings_are_narrowed(client):

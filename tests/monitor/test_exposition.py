@@ -209,6 +209,16 @@ def test_hostile_names_come_out_as_they_went_in(accept):
     assert apps == {HOSTILE}
 
 
+@pytest.mark.parametrize("accept", ["", OPENMETRICS])
+def test_a_nul_in_a_name_takes_no_scrape_away(accept):
+    """Prometheus refuses all that it stands in, so it is written as people write it."""
+    text = render(FakeSource(FakeSnapshot(scopes=[("a\0b", "production")])), accept)
+    families = (parse_openmetrics if accept else parse)(text)
+
+    assert "\0" not in text
+    assert {s.labels["app"] for family in families for s in family.samples if "app" in s.labels} == {"a\\0b"}
+
+
 @pytest.mark.parametrize("escaping", ["", "; escaping=allow-utf-8", "; escaping=dots"])
 @pytest.mark.parametrize("form", ["text/plain; version=1.0.0", OPENMETRICS])
 def test_what_is_told_again_is_written_as_the_library_writes_it(form, escaping):

@@ -26,6 +26,27 @@ def test_a_library_that_repeats_itself_is_heard_once(capsys: pytest.CaptureFixtu
     assert (told.count("Unable to update metadata"), told.count("the store is away")) == (1, 50)
 
 
+def test_no_level_tells_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    """What would: requests with passwords in them, URLs with keys."""
+    logs.set_up("DEBUG", "text")
+    logging.getLogger("aiokafka.conn").debug("Request: SaslAuthenticateRequest(%r)", b"hunter2")
+    logging.getLogger("httpx").info("POST https://hooks.example/hunter2")
+    assert "hunter2" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["a\nERROR forged", "\x1b[2J", "\u202egnp.exe", "\x9b31m"])
+def test_a_name_in_a_line_begins_no_other(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """Nor does it reach the terminal as anything but text; tracebacks keep their lines."""
+    logs.set_up("INFO", "text")
+    try:
+        int(name)
+    except ValueError:
+        logging.getLogger("alerts").exception("app %s", name)
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first.isprintable()
+    assert others[0] == "Traceback (most recent call last):"
+
+
 def test_at_debug_everything_is_heard(capsys: pytest.CaptureFixture[str]) -> None:
     """Whoever searches for a fault sees each line."""
     logs.set_up("DEBUG", "text")

@@ -143,13 +143,30 @@ def test_hostile_names_are_shown_and_do_nothing(source):
     source.snapshot = FakeSnapshot(scopes=[(HOSTILE, HOSTILE)])
     words = {"summary": HOSTILE, "owner": HOSTILE, "note": HOSTILE, "common": HOSTILE, "labels": (("kind", HOSTILE),)}
     place = Series(HOSTILE, HOSTILE, "page", HOSTILE)
-    found = alert("rule", "page_load_seconds", place, runbook="javascript:alert(1)", **words)
-    client = TestClient(create_app(source, FakeAlerts(found)))
+    runbooks = ("javascript:alert(1)", "https://[wiki]/slow")
+    found = [alert("rule", "page_load_seconds", place, runbook=runbook, **words) for runbook in runbooks]
+    client = TestClient(create_app(source, FakeAlerts(*found)))
 
     for page in (client.get("/").text, client.get(FIGURE, params={"app": HOSTILE, "by": "page"}).text):
         assert page.count("<script") == 1  # the page's own
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
         assert 'href="javascript:' not in page
+
+
+def test_of_very_many_apps_the_first_are_shown(source):
+    """The page stays one that can be read, and says how many there are besides."""
+    source.snapshot = FakeSnapshot(scopes=[(f"app-{number:03}", "production") for number in range(53)])
+    page = TestClient(create_app(source)).get("/").text
+
+    assert "app-049" in page
+    assert "app-050" not in page
+    assert "3 more apps are not shown here" in page
+
+
+def test_the_overview_is_written_once_for_all():
+    """Whatever else an address says."""
+    assert View.of({"window": "1h", "variant": "7", "app": "x"}) == View("1h")
+    assert View.of({"window": "1h", "app": "x"}, "cls").app == "x"
 
 
 def test_nothing_on_the_page_is_inline(client):

@@ -57,6 +57,14 @@ def test_a_missing_secret_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
         load()
 
 
+def test_an_empty_secret_is_none_by_mistake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nobody mounts a file to have no password."""
+    (tmp_path / "key").write_text("\n")
+    monkeypatch.setenv("XMON_PSEUDONYM_KEY_FILE", str(tmp_path / "key"))
+    with pytest.raises(SettingsError, match=r"XMON_PSEUDONYM_KEY_FILE: .*/key is empty"):
+        load()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
