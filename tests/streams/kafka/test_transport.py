@@ -8,6 +8,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import TopicPartition
+from confluent_kafka import Producer
 
 from streams.kafka.batch import Batch
 from streams.kafka.settings import KafkaSettings
@@ -64,6 +65,20 @@ async def test_a_record_larger_than_a_fetch_arrives(settings: KafkaSettings) -> 
             await sender.send_and_wait(name, bytes(size), partition=0)
     async with worker(settings, [name]) as running:
         await running.until(lambda: running.pipeline.applied[PartitionId(name, 0)] == [0, 1, 2])
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+async def test_compressed_records_are_read(settings: KafkaSettings, codec: str) -> None:
+    """However a producer compresses: it is not asked, and one batch that cannot be read stops a partition for ever."""
+    [name] = await create_topics(settings, "a")
+    sender = Producer({"bootstrap.servers": settings.bootstrap_servers, "compression.type": codec, "linger.ms": 50})
+    for number in range(1_000):
+        sender.produce(name, f"value {number}".encode() * 10, partition=0)
+    assert sender.flush(30) == 0
+    async with worker(settings, [name]) as running:
+        await running.until(lambda: len(running.pipeline.applied[PartitionId(name, 0)]) == 1_000)
+        batch = running.pipeline.batches[0]
+        assert batch.records[7].value == b"value 7" * 10
 
 
 async def test_a_record_is_what_stands_in_the_log(settings: KafkaSettings) -> None:
