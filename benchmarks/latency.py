@@ -37,7 +37,7 @@ def lines(arena: Arena, scale: Scale) -> Iterator[Line]:
         eventually(lambda: _complete(serve))
         for _ in range(scale.rounds):
             yield seen(monitor, worker, serve, scale)
-        topic, client = monitor.topic("page-load"), httpx.Client(base_url=serve.url)
+        topic, client = monitor.topic("page-load"), httpx.Client(base_url=serve.url, timeout=60)
         marked = Marked(arena.kafka.bootstrap, topic, partial(apps, client), heard)
         with client, Trickle(arena.kafka.bootstrap, topic, MEDIUM, scale.rate) as load:
             list(marked.delays("warm-up", 1))

@@ -137,6 +137,8 @@ def measured(busy: Sequence[Sequence[Look]]) -> Measured | None:
         return float(np.interp(ended, at, values) - np.interp(began, at, values))
 
     applied, cpu = (sum(grown(looks, what) for looks in busy) for what in ("applied", "cpu_seconds"))
+    if not applied:
+        return None
     servers = grown(busy[0], "servers_seconds")
     return Measured(applied / (ended - began), 1e6 * cpu / applied, 1e6 * servers / applied)
 

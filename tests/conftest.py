@@ -106,13 +106,13 @@ def start_redis(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
 
 
 @pytest.fixture
-def start_redis_cluster(tmp_path: Path) -> Iterator[Callable[[], RedisCluster]]:
-    """Starts a Redis Cluster of the test's own, whose primaries may be killed."""
+def start_redis_cluster(tmp_path: Path) -> Iterator[Callable[..., RedisCluster]]:
+    """Starts a Redis Cluster of the test's own, whose primaries may be killed and are missed soon."""
     with ExitStack() as running:
 
-        def start() -> RedisCluster:
+        def start(missed_after_ms: int = 1_000) -> RedisCluster:
             with real("Redis Cluster"):
-                cluster = RedisCluster(tmp_path / "redis-cluster")
+                cluster = RedisCluster(tmp_path / "redis-cluster", missed_after_ms=missed_after_ms)
             return running.enter_context(cluster)
 
         yield start

@@ -20,6 +20,7 @@ from tests.services.service import HOST, Service, on_path
 
 XMON = Path(sys.executable).with_name("xmon")
 COMMAND_SECONDS = 60
+SETTLE_SECONDS = 300.0  # longer than the watchdogs of a worker wait
 ALL = {"environment": "production", "dimension": "all", "value": "all"}  # labels of the total of an app
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ def eventually(check: Callable[[], T], seconds: float = 30) -> T:
         except (AssertionError, httpx.TransportError):
             if time.monotonic() > deadline:
                 raise
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 class Scrape:
@@ -117,14 +118,14 @@ class Process(Service):
         """Whether the process that was started still runs."""
         return self._process is not None and self._process.poll() is None
 
-    def settled(self, records: int, seconds: float = 60) -> Scrape:
+    def settled(self, records: int, seconds: float = SETTLE_SECONDS) -> Scrape:
         """Metrics of a snapshot that was begun after so many records had been applied and none was waiting."""
 
         def applied() -> None:
-            scrape = self.scrape()
-            assert scrape.sum("xmon_records_total") == records
-            assert scrape.sum("xmon_lag_records") == 0
-            assert scrape.value("xmon_snapshot_complete") == 1
+            health = self.json("/api/v1/health")
+            assert sum(health["records_total"].values()) == records
+            assert [one["lag"] for one in health["partitions"] if one["lag"]] == []
+            assert health["complete"]
 
         eventually(applied, seconds)
         return self.newer()

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import chain, product
 from pathlib import Path
 
@@ -181,7 +182,7 @@ def test_retention_overtakes_a_stopped_worker(opened: Callable[..., Scenario], c
 
 def test_retention_takes_what_a_zombie_still_holds(opened: Callable[..., Scenario], compare: Compare) -> None:
     """A worker is frozen with records in memory; whoever comes after it never sees them, and then it wakes and would write."""
-    site = opened(XMON_CHECKPOINT_INTERVAL_SECONDS=2)
+    site = opened(XMON_CHECKPOINT_INTERVAL_SECONDS=4)
     site.start(workers=1)
     site.tell()
     site.publish(0.2)
@@ -204,9 +205,10 @@ def frozen_with_records(site: Scenario, worker: Process, attempts: int = 6) -> I
     """A worker stands still that has taken more than it has stored; gives the partition of which it holds most."""
     for _ in range(attempts):
         site.publish(0.1)
-        eventually(lambda: fetched(site, worker))
+        ends = site.ends()
+        eventually(partial(fetched, site, worker, ends))
         with stopped(worker.pid):
-            held = unstored(site)
+            held = unstored(site, ends)
             victim = max(held, key=lambda place: held[place])
             if held[victim] > 3:
                 yield victim
@@ -214,15 +216,15 @@ def frozen_with_records(site: Scenario, worker: Process, attempts: int = 6) -> I
     pytest.fail(f"frozen {attempts} times, and each time all it had taken was stored")
 
 
-def fetched(site: Scenario, worker: Process) -> None:
+def fetched(site: Scenario, worker: Process, ends: Mapping[Place, int]) -> None:
     """Fails until a worker has got all that Kafka has: then it says how much of it is not stored."""
-    wanted = {site.topic(place): n for place, n in unstored(site).items()}
+    wanted = {site.topic(place): n for place, n in unstored(site, ends).items()}
     said = worker.scrape().by("xmon_worker_lag_records", "topic", "partition")
     assert {(topic, int(number)): n for (topic, number), n in said.items()} == wanted
 
 
-def unstored(site: Scenario) -> dict[Place, int]:
-    return {place: end - site.stored(place) for place, end in site.ends().items()}
+def unstored(site: Scenario, ends: Mapping[Place, int]) -> dict[Place, int]:
+    return {place: end - site.stored(place) for place, end in ends.items()}
 
 
 def test_topics_created_anew_are_noticed_and_gone_on_with(opened: Callable[..., Scenario], compare: Compare) -> None:
@@ -271,7 +273,7 @@ def test_partitions_added_while_events_come_are_counted(
     site.catch_up()
     with capsys.disabled():
         sys.stdout.write(f"  added partitions were read after {time.monotonic() - began:.1f} s\n")
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 120  # who never looks hears of them after 300 s
     site.publish(0.3)
     site.catch_up()
     same(compare(site, {}))

@@ -78,24 +78,25 @@ def test_whatever_is_cumulative_may_not_fall(series: str) -> None:
     assert line.endswith(f"{series}: 2.5, then 2.25")
 
 
-def test_who_answers_with_figures_is_watched() -> None:
+def test_who_answers_with_figures_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing to tell."""
+    monkeypatch.setattr(watcher, "EVERY_SECONDS", 0.2)
     with answering(FIGURES) as url:
-        found = watched(Serve(url), lambda watcher: watcher.scrapes > 3, 5)
+        found = watched(Serve(url), lambda watcher: watcher.scrapes > 3, 30)
     assert found.scrapes > 3
     assert found.differences == []
 
 
 def test_who_lives_and_never_answers_was_not_watched() -> None:
     """A process that is there, and never says anything."""
-    (line,) = watched(Serve(nobody())).differences
+    (line,) = watched(Serve(nobody()), lambda watcher: bool(watcher.differences), 30).differences
     assert line.startswith("serve-1 was scraped 0 times")
 
 
 def test_answers_without_figures_do_not_count() -> None:
     """As while the store is away."""
     with answering("xmon_up 0\nxmon_notifications_total 0\n") as url:
-        found = watched(Serve(url))
+        found = watched(Serve(url), lambda watcher: bool(watcher.differences), 30)
     assert len(found.differences) == 1
 
 
@@ -107,5 +108,5 @@ def test_who_is_dead_owes_no_answer() -> None:
 def test_a_watch_that_ended_is_told() -> None:
     """An answer that cannot be read ends it."""
     with answering(f"{FIGURES}a_total many\n") as url:
-        found = watched(Serve(url), lambda watcher: bool(watcher.differences), 5)
+        found = watched(Serve(url), lambda watcher: any("ended" in line for line in watcher.differences), 30)
     assert any("watching serve-1 ended: ValueError" in line for line in found.differences)

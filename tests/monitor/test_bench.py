@@ -223,13 +223,20 @@ async def no_worker() -> None:
     return None
 
 
-async def measured(both: Embedded, client: httpx.AsyncClient, shown: list[tuple[int, int]] | None = None) -> Report:
+async def measured(
+    both: Embedded, client: httpx.AsyncClient, shown: list[tuple[int, int]] | None = None, patience_seconds: float = 30
+) -> Report:
     async with client, Publisher(KafkaSettings(bootstrap_servers=both.kafka_bootstrap_servers)) as publisher:
         await publisher.ask_for([TOPIC])
-        return await measurement(publisher, client, shown).run()
+        return await measurement(publisher, client, patience_seconds, shown).run()
 
 
-def measurement(publisher: Publishes, client: httpx.AsyncClient, shown: list[tuple[int, int]] | None = None) -> Measurement:
+def measurement(
+    publisher: Publishes,
+    client: httpx.AsyncClient,
+    patience_seconds: float,
+    shown: list[tuple[int, int]] | None = None,
+) -> Measurement:
     heard = [] if shown is None else shown
     return Measurement(
         Load(100, 1, "abc"),
@@ -237,7 +244,7 @@ def measurement(publisher: Publishes, client: httpx.AsyncClient, shown: list[tup
         Serve(client, "http://serve", TOPIC),
         worker_cpu=no_worker,
         show=lambda *done: heard.append(done),
-        patience_seconds=0.3,
+        patience_seconds=patience_seconds,
     )
 
 
@@ -257,7 +264,7 @@ async def test_a_run_whose_events_are_counted(both: Embedded) -> None:
 
 async def test_a_run_that_is_not_counted_whole(both: Embedded) -> None:
     """The wait has an end, and what is missing is lost."""
-    found = await measured(both, serving(lambda: 90))
+    found = await measured(both, serving(lambda: 90), patience_seconds=4)
     assert (found.counted, found.lost) == (90, 10)
 
 
@@ -276,22 +283,28 @@ async def test_a_run_that_is_never_acknowledged() -> None:
             await asyncio.Event().wait()
 
     async with serving(lambda: 0) as client:
-        found = await measurement(Unheard(0.0), client).run()
+        found = await measurement(Unheard(0.0), client, patience_seconds=4).run()
     assert (found.sent, found.acknowledged) == (100, 0)
 
 
 async def test_what_is_counted_slowly_has_a_rate_of_its_own(both: Embedded) -> None:
     """From the first to the last that was seen, whatever the sender did."""
-    began = time.monotonic()
-    found = await measured(both, serving(lambda: min(int(50 * (time.monotonic() - began)), 100)))
-    assert found.rate == pytest.approx(100, rel=0.1)
-    assert found.counted_rate == pytest.approx(50, rel=0.2)
+    told: list[tuple[float, int]] = []
+
+    def counted() -> int:
+        told.append((time.monotonic(), min(10 * len(told), 100)))
+        return told[-1][1]
+
+    found = await measured(both, serving(counted))
+    rises = [(at, count) for at, count in told if 0 < count <= 100][:10]
+    assert found.rate <= 100
+    assert found.counted_rate == pytest.approx(90 / (rises[-1][0] - rises[0][0]), rel=0.2)
 
 
 async def test_incomplete_figures_are_not_measured(both: Embedded) -> None:
     """Nothing is published, and the reason is that of `serve`."""
     with pytest.raises(NotServing, match="no worker is running"):
-        await measured(both, serving(lambda: 0, ("no worker is running: start one with `xmon worker`",)))
+        await measured(both, serving(lambda: 0, ("no worker is running: start one with `xmon worker`",)), patience_seconds=1)
 
 
 async def test_what_is_no_serve_is_told_so() -> None:

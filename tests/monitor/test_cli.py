@@ -21,6 +21,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from monitor import cli
 from monitor.embedded import Embedded, embedded
+from tests.services.service import free_port
 
 XMON = [sys.executable, "-m", "monitor.cli"]
 NOWHERE = "127.0.0.1:1"
@@ -226,7 +227,7 @@ def test_a_role_ends_in_order(both: Embedded) -> None:
         wait_until_it_answers(port)
         assert xmon("healthcheck", "serve", serve_port=port).returncode == 0
         process.send_signal(signal.SIGTERM)
-        _, complaints = process.communicate(timeout=20)
+        _, complaints = process.communicate(timeout=60)
     assert (process.returncode, complaints) == (0, "")
     assert xmon("healthcheck", "serve", serve_port=port).returncode == 1
 
@@ -262,11 +263,6 @@ def test_health_is_asked_for_where_the_role_listens(role: str, host: str, listen
     assert answer.returncode == 0, answer.stderr
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
-
-
 @contextmanager
 def started(*words: str, **settings: object) -> Iterator[subprocess.Popen[str]]:
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -279,7 +275,7 @@ def started(*words: str, **settings: object) -> Iterator[subprocess.Popen[str]]:
 
 
 def wait_until_it_answers(port: int) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while True:
         try:
             connection = HTTPConnection("127.0.0.1", port, timeout=2)

@@ -15,8 +15,9 @@ AGREED_SECONDS = 30.0
 class Primary(RedisServer):
     """One node. It is ready when it answers; once it has joined, when it knows where each slot is."""
 
-    def __init__(self, directory: Path, executable: str | None = None) -> None:
-        super().__init__(directory, cluster=True, options=["--cluster-node-timeout", "1000"], executable=executable)
+    def __init__(self, directory: Path, missed_after_ms: int, executable: str | None = None) -> None:
+        options = ["--cluster-node-timeout", str(missed_after_ms)]
+        super().__init__(directory, cluster=True, options=options, executable=executable)
         self.joined = False
 
     def ready(self) -> bool:
@@ -35,10 +36,13 @@ class Primary(RedisServer):
 
 
 class RedisCluster:
-    """Starts three primaries and lets them meet; each may be killed and started again."""
+    """Starts three primaries and lets them meet; each may be killed and started again. Who is silent for so long is missed by
+    the others."""
 
-    def __init__(self, directory: Path, *, executable: str | None = None, primaries: int = 3) -> None:
-        self.primaries = [Primary(directory / f"{number}", executable) for number in range(primaries)]
+    def __init__(
+        self, directory: Path, *, missed_after_ms: int = 15_000, executable: str | None = None, primaries: int = 3
+    ) -> None:
+        self.primaries = [Primary(directory / f"{number}", missed_after_ms, executable) for number in range(primaries)]
         self._running = ExitStack()
 
     @property

@@ -14,7 +14,7 @@ from tests.services.service import HOST
 from tests.streams.state.blocks import PAGES, at, changed, opened
 
 PARTITIONS = [PartitionId("experience.page-load", number) for number in range(12)]
-StartCluster = Callable[[], RedisCluster]
+StartCluster = Callable[..., RedisCluster]
 
 
 async def _held(primary: Primary, prefix: str) -> set[bytes]:
@@ -67,7 +67,7 @@ async def test_a_killed_primary_is_waited_for(start_redis_cluster: StartCluster)
 
 async def test_slots_that_move_are_followed(start_redis_cluster: StartCluster) -> None:
     """A partition goes on while its slot is moved to another primary, key by key; at most it is told to wait."""
-    cluster = start_redis_cluster()
+    cluster = start_redis_cluster(missed_after_ms=15_000)
     async with opened(cluster.url) as client:
         store, key = RedisStore(client, "moved"), Keys("moved").partition(PAGES)
         await store.checkpoint(PAGES, None, at(0))

@@ -128,7 +128,7 @@ async def test_a_wrong_password_is_rejected_with_a_hint(start_redis: StartRedis)
 
 async def test_a_server_that_is_down_is_unavailable(start_redis: StartRedis) -> None:
     """Every call says so, and the store works again as soon as the server does."""
-    server = start_redis()
+    server = start_redis(options=["--appendfsync", "always"])  # what was written must be there again
     async with opened(server.url) as client:
         store = RedisStore(client, "down")
         await store.checkpoint(PAGES, None, at(1))
