@@ -6,7 +6,7 @@ events a second, two checkpoints a second. `catching up`: forty times as many of
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import uvloop
@@ -24,7 +24,6 @@ from streams.runner import PipelineSettings
 from streams.state.keys import PartitionId
 from streams.state.redis_client import connect
 from streams.state.redis_store import RedisStore
-from streams.status import decode_status
 from tests.streams.fakes import FakeLog
 from tests.streams.records import Raw
 
@@ -50,14 +49,14 @@ class Probe:
             self.longest_ms, self._cpu = max(self.longest_ms, 1000 * (now - self._cpu)), now
 
 
-@dataclass
-class Board:
-    """Hears, once a second of event time, how large the last checkpoint of each partition was."""
+class Weighing(RedisStore):
+    """Notes how large each checkpoint is."""
 
-    sizes: list[int] = field(default_factory=list)
+    sizes: list[float]
 
-    async def announce(self, _worker: str, status: bytes, _ttl_seconds: float) -> None:
-        self.sizes += [one.checkpoint_bytes for one in decode_status(status).partitions if one.checkpoint_bytes]
+    async def checkpoint(self, partition: PartitionId, expected: int | None, fields: Mapping[bytes, bytes]) -> int | None:
+        self.sizes.append(sum(len(name) + len(value) for name, value in fields.items()) / KIB)
+        return await super().checkpoint(partition, expected, fields)
 
 
 def lines(arena: Arena, scale: Scale) -> Iterator[Line]:
@@ -79,11 +78,12 @@ def recorded(events: Iterable[Record]) -> Iterator[Raw]:
 
 async def paced(url: str, records: Sequence[Raw], times: int) -> Line:
     """Applied and written, so many times as fast as they came: the same to each partition."""
-    client, clock, board = connect(url), [0.0], Board()
+    client, clock = connect(url), [0.0]
     settings = PipelineSettings(worker="w", pseudonym=keyed(b"benchmark"), key_fingerprint="")
     log = FakeLog({partition: [] for partition in PARTITIONS})
-    store, topics = RedisStore(client, "pauses"), {"page-load": METRICS}
-    pipeline = Pipeline(topics, store, board, log, settings, lambda: clock[0])
+    store = Weighing(client, "pauses")
+    store.sizes = []
+    pipeline = Pipeline({"page-load": METRICS}, store, store, log, settings, lambda: clock[0])
     pipeline.assigned(PARTITIONS)
     await pipeline.tick()
     probe, step = Probe(), int(RATE * CHECKPOINT_SECONDS * times)
@@ -97,8 +97,7 @@ async def paced(url: str, records: Sequence[Raw], times: int) -> Line:
         await pipeline.tick()
     turning.cancel()
     await client.aclose()
-    sizes = [size / KIB for size in board.sizes]
-    return {"longest_ms": probe.longest_ms, "mean_kib": sum(sizes) / len(sizes), "largest_kib": max(sizes)}
+    return {"longest_ms": probe.longest_ms, "mean_kib": sum(store.sizes) / len(store.sizes), "largest_kib": max(store.sizes)}
 
 
 def table(found: Sequence[Line]) -> str:
