@@ -104,9 +104,10 @@ class Measurement:
         return (cpu_after - cpu_before) / (time.monotonic() - self._begun)
 
     def _counted_rate(self) -> float | None:
-        """Between two looks, so that neither the wait for the first nor that for the last makes it less."""
-        first, last = self._seen[min(1, len(self._seen) - 1)], self._seen[-1]
-        return (last.count - first.count) / (last.seconds - first.seconds) if last.count > first.count else None
+        """From the first look that found more to the last but one: neither the wait for the first events makes it less, nor
+        that for the last ones, when no others came."""
+        found = self._seen[1:-1]
+        return (found[-1].count - found[0].count) / (found[-1].seconds - found[0].seconds) if len(found) > 1 else None
 
     async def _report(self, worker_cpu: float | None) -> Report:
         latencies = Latencies(self._load, self._seen)

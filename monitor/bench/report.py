@@ -23,7 +23,7 @@ class Report:
     run: str
     asked_rate: int
     rate: float  # at which they were sent
-    counted_rate: float | None  # from the first to the last that was counted
+    counted_rate: float | None  # while there was more to count
     sent: int
     acknowledged: int
     counted: int
