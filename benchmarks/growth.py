@@ -73,7 +73,7 @@ BASE = KINDS[0].name
 FEW_AND_HELD = "50 series", "5,000 series held, 50 of them touched"
 AXES: Mapping[str, Mapping[int, str]] = {  # what grows → how great it is → kind
     "series": {50: "50 series", 500: BASE, 5_000: "5,000 series"},
-    "series held, 50 of them touched": {50: "50 series", 5_000: "5,000 series held, 50 of them touched"},
+    "series held, 50 of them touched": dict(zip((50, 5_000), FEW_AND_HELD, strict=True)),
     "partitions of each topic": {4: BASE, 16: "16 partitions of each topic", 64: "64 partitions of each topic"},
     "workers": {1: BASE, 2: "2 workers"},
     "bytes of an event": {300: BASE, 1_000: "events of 1 kB", 3_000: "events of 3 kB"},

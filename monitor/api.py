@@ -88,24 +88,26 @@ def _machine_routes(source: Source, live: Live, exposition: Exposition) -> APIRo
     return routes
 
 
+@contextmanager
+def _a_place(under_way: BoundedSemaphore) -> Iterator[None]:
+    """Among the questions that are answered at a time, or `Refused`."""
+    if not under_way.acquire(blocking=False):
+        raise Refused(503, "busy", f"{MOST_SPANS} stretches of time are being added up already.", "Ask again in a second.")
+    try:
+        yield
+    finally:
+        under_way.release()
+
+
 def _api_routes(source: Source, alerts: Alerts) -> APIRouter:
     routes, under_way = APIRouter(), BoundedSemaphore(MOST_SPANS)
-
-    @contextmanager
-    def summing() -> Iterator[None]:
-        if not under_way.acquire(blocking=False):
-            raise Refused(503, "busy", f"{MOST_SPANS} stretches of time are being added up already.", "Ask again in a second.")
-        try:
-            yield
-        finally:
-            under_way.release()
 
     @routes.get("/figures")
     def figures(request: Request) -> dict[str, Any]:
         """One figure: `figure`, then `window` or `from` and `to`, `by`, `app`, `environment`, `value`, `statistic`."""
         snapshot = _current(source)
         question = ask(snapshot, dict(request.query_params))
-        with summing() if question.span else nullcontext():
+        with _a_place(under_way) if question.span else nullcontext():
             readings = question.readings(snapshot)
         return {
             "figure": question.figure.name,

@@ -21,9 +21,10 @@ _ERRORS = 500
 async def post(client: httpx.AsyncClient, url: str, body: bytes, headers: Mapping[str, str] = {}) -> None:
     """Returns on 2xx. Errors never quote the URL: it may carry a secret."""
     headers = {"content-type": "application/json", "accept-encoding": "identity", **headers}
+    asked = client.stream("POST", url, content=body, headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False)
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            async with client.stream("POST", url, content=body, headers=headers, timeout=TIMEOUT_SECONDS) as answer:
+            async with asked as answer:
                 said = b"" if answer.is_success else await _beginning(answer)
     except (httpx.TimeoutException, TimeoutError) as error:
         raise Unavailable(Reason.TIMEOUT, f"no answer in {TIMEOUT_SECONDS:.0f} s") from error

@@ -19,7 +19,7 @@ class Request:
 
 class Receiver:
     """Answers 200 with `said`, or what stands in `answers` first: a status, or a status with headers. `drips`: a byte of its
-    answer at a time, and none after that many seconds."""
+    answer at a time, so many seconds apart."""
 
     def __init__(self, url: str) -> None:
         self.url = url
