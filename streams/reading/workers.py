@@ -1,8 +1,10 @@
 """What workers announce, and whether the figures can be believed because of it."""
 
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
 
 from streams.reading.health import WorkerHealth
 from streams.reading.replica import Replica
@@ -11,7 +13,7 @@ from streams.status import PartitionStatus, WorkerStatus
 from streams.windows.position import NOWHERE, before
 
 FRESH_MS = 5_000  # a checkpoint, a sign of life
-BEHIND_MS = 10_000  # event time that a partition with waiting records may be behind
+BEHIND_MS = 10_000  # of event time, or since an end of the log was told, that a partition with waiting records may be behind
 UNREAD = "no worker reads it. Hint: if that lasts, `xmon topics list`: has the topic fewer partitions than it had? Add them."
 NOTHING_READ = "no worker has been given a partition yet"
 LOST = "the store has lost what was written to it last; it will be counted again"
@@ -29,6 +31,7 @@ class Workers:
     def __init__(self) -> None:
         self._heard: dict[str, _Heard] = {}
         self._ends: dict[PartitionId, int] = {}  # the lowest end of each log that anybody has told
+        self._told: defaultdict[PartitionId, deque[tuple[int, int]]] = defaultdict(deque)  # the last ends with when, ascending
 
     def heard(self, statuses: list[WorkerStatus], now_ms: int) -> None:
         """Notes who speaks, and who has fallen silent."""
@@ -38,14 +41,27 @@ class Workers:
             speaks = before is None or before.status.sequence != status.sequence
             found[status.worker] = _Heard(status, now_ms) if speaks or before is None else before
             if speaks:
-                self._note_ends(status)
+                self._note_ends(status, now_ms)
         self._heard = found
 
-    def _note_ends(self, status: WorkerStatus) -> None:
+    def _note_ends(self, status: WorkerStatus, now_ms: int) -> None:
         for one in status.partitions:
             if one.next >= 0 and one.lag is not None:
                 partition, end = PartitionId(one.topic, one.number), one.next + one.lag
                 self._ends[partition] = min(end, self._ends.get(partition, end))
+                told = self._told[partition]
+                while told and told[-1][1] > end:  # of a log that was there before
+                    told.pop()
+                while told and told[0][0] < now_ms - BEHIND_MS:
+                    told.popleft()
+                told.append((now_ms, end))
+
+    def _keeps_up(self, partition: PartitionId, replica: Replica | None, now_ms: int) -> bool:
+        """Whether what is stored is of these seconds: by its own time, which may be late, or by where the log ended."""
+        if replica is None:
+            return False
+        ended = (end for at_ms, end in self._told[partition] if at_ms >= now_ms - BEHIND_MS)
+        return now_ms - replica.watermark <= BEHIND_MS or replica.next >= next(ended, inf)
 
     def caught_up_once(self, replicas: Mapping[PartitionId, Replica]) -> bool:
         """Whether all is stored that the logs held when they were first told of: whatever anybody was shown before."""
@@ -71,7 +87,9 @@ class Workers:
             said.setdefault(PartitionId(one.topic, one.number), []).append(one)
         problems += [f"{partition}: {UNREAD}" for partition in sorted(replicas.keys() - said.keys())]
         for partition, statuses in sorted(said.items()):
-            found = (problem for one in statuses for problem in _problems(one, replicas.get(partition), now_ms))
+            replica = replicas.get(partition)
+            keeps_up = self._keeps_up(partition, replica, now_ms)
+            found = (problem for one in statuses for problem in _problems(one, replica, keeps_up=keeps_up))
             problems += [f"{partition}: {problem}" for problem in islice(found, 1)]
         return problems if said else [*problems, NOTHING_READ]
 
@@ -83,7 +101,7 @@ class Workers:
         )
 
 
-def _problems(status: PartitionStatus, replica: Replica | None, now_ms: int) -> Iterator[str]:
+def _problems(status: PartitionStatus, replica: Replica | None, *, keeps_up: bool) -> Iterator[str]:
     """What keeps a partition's figures from being believed, by what one worker says; the most telling first."""
     position = replica.position if replica else NOWHERE
     if status.problem:
@@ -96,7 +114,7 @@ def _problems(status: PartitionStatus, replica: Replica | None, now_ms: int) -> 
         yield f"no checkpoint for {status.age_seconds:.0f} s"
     if status.lag is None:
         yield "how far it is behind is not known yet"
-    elif status.lag and (replica is None or now_ms - replica.watermark > BEHIND_MS):
+    elif status.lag and not keeps_up:
         yield f"{status.lag} records behind"
     if status.next > 0 and position == NOWHERE:
         yield "nothing of it is stored yet"
