@@ -7,7 +7,6 @@ from hashlib import sha256
 from itertools import groupby
 
 from alerts.alert import Alert, Identity, Notification, Said, about
-from alerts.observation import absent
 from alerts.rule import PIPELINE_STALLED, Rule
 from alerts.selection import Snapshot
 from alerts.state import Phase, State, Transition, expire, step
@@ -71,7 +70,8 @@ def _of_rule(rule: Rule, known: dict[Identity, Alert], snapshot: Snapshot) -> It
         if not rule.selection.covers(alert.series, alert.labels):  # it was narrowed since
             yield _expired(alert, snapshot)
             continue
-        state, happened = step(rule, alert.state, absent(complete=snapshot.complete), snapshot.at_ms)
+        nothing = rule.condition.absent(rule.selection, alert.series, alert.labels, complete=snapshot.complete)
+        state, happened = step(rule, alert.state, nothing, snapshot.at_ms)
         yield replace(alert, about=facts, state=state), happened
 
 

@@ -19,6 +19,7 @@ _DURATION = re.compile("".join(rf"(?:(?P<{unit}>\d{{1,6}}){unit})?" for unit in 
 _COUNTS = ("count", "per_second")  # statistics that are not in the unit of the figure
 _FEWEST_SAMPLES = 30
 _FEWEST_LIVE = 1  # a live figure is the state itself and no sample of it
+_COUNTED = ("counter", "uniques")
 
 
 def _milliseconds(value: Any) -> int:
@@ -88,6 +89,7 @@ class Spec(BaseModel):
             app=self.where.app,
             environment=self.where.environment,
             min_n=self.min_n or fewest,
+            counted=figure.kind in _COUNTED,
         )
         return Rule(
             name=self.name,

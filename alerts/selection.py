@@ -45,7 +45,8 @@ class CountingSnapshot(Snapshot, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """One statistic of one figure over one window, by one dimension, and the samples it needs to be judged."""
+    """One statistic of one figure over one window, by one dimension, and the samples it needs to be judged. `counted`: the
+    samples are what it counts, so that few of them, or none, are an answer and no lack of one."""
 
     figure: str
     statistic: str = "value"
@@ -55,6 +56,7 @@ class Selection:
     app: str | None = None
     environment: str | None = None
     min_n: int = 30
+    counted: bool = False
 
     def readings(self, snapshot: Snapshot) -> Iterator[Reading]:
         """What the snapshot holds of it, thin samples included."""

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from alerts.observation import Observation
 from alerts.selection import Selection, Snapshot
+from streams.reading.figures import Labels, Series
 
 
 class Condition(Protocol):
@@ -22,4 +23,8 @@ class Condition(Protocol):
 
     def observe(self, selection: Selection, snapshot: Snapshot) -> Iterator[Observation]:
         """One observation for each series that the snapshot holds."""
+        ...
+
+    def absent(self, selection: Selection, series: Series, labels: Labels, *, complete: bool) -> Observation:
+        """What is known of a series of the selection that the snapshot does not hold."""
         ...

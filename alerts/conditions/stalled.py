@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from alerts.observation import Observation, Severity
+from alerts.observation import Observation, Severity, absent
 from alerts.selection import Selection, Snapshot
-from streams.reading.figures import Reading, Series
+from streams.reading.figures import Labels, Reading, Series
 
 PIPELINE = Series("monitor", "all")
 
@@ -28,3 +28,8 @@ class Stalled:
             clear=snapshot.complete,
             note="; ".join(snapshot.problems),
         )
+
+    def absent(self, selection: Selection, series: Series, labels: Labels, *, complete: bool) -> Observation:
+        """Nothing: the one series there is is always observed."""
+        del selection, series, labels
+        return absent(complete=complete)

@@ -12,9 +12,9 @@ from typing import Annotated, ClassVar
 from pydantic import ConfigDict, Field
 
 from alerts.conditions.condition import Condition
-from alerts.observation import Observation, Severity
+from alerts.observation import Observation, Severity, absent
 from alerts.selection import Selection, Snapshot
-from streams.reading.figures import Reading
+from streams.reading.figures import Labels, Reading, Series
 
 Limit = Annotated[float, Field(strict=True, allow_inf_nan=False)] | None
 
@@ -47,14 +47,22 @@ class Threshold:
 
     def observe(self, selection: Selection, snapshot: Snapshot) -> Iterator[Observation]:
         for reading in selection.readings(snapshot):
-            yield self.judge(reading, enough=reading.n >= selection.min_n, complete=snapshot.complete)
+            enough = reading.n >= selection.min_n or (selection.counted and self._clear(reading.value))
+            yield self.judge(reading, enough=enough, complete=snapshot.complete)
+
+    def absent(self, selection: Selection, series: Series, labels: Labels, *, complete: bool) -> Observation:
+        """Of what is counted there was none: good news, where more is worse. Of all else nothing is known."""
+        if selection.counted and self._clear(0):
+            return self.judge(Reading(series, selection.statistic, 0.0, 0, labels), enough=True, complete=complete)
+        return absent(complete=complete)
 
     def judge(self, reading: Reading, *, enough: bool, complete: bool) -> Observation:
         """Bad is decided by the bound of the interval, recovery by the value."""
         severity, limit = self._broken(reading) if enough else (None, self.mildest)
-        resolve_at = self.mildest if self.resolve_at is None else self.resolve_at
-        clear = self.sign * (reading.value - resolve_at) <= 0
-        return Observation(reading, severity, limit, enough, complete, clear)
+        return Observation(reading, severity, limit, enough, complete, self._clear(reading.value))
+
+    def _clear(self, value: float) -> bool:
+        return self.sign * (value - (self.mildest if self.resolve_at is None else self.resolve_at)) <= 0
 
     def _broken(self, reading: Reading) -> tuple[Severity | None, float]:
         bound = reading.low if self.sign > 0 else reading.high

@@ -9,7 +9,7 @@ from alerts.alert import Alert, Identity, Said
 from alerts.evaluation import evaluate
 from alerts.rule import PIPELINE_STALLED, Rule
 from alerts.state import Phase
-from streams.reading.figures import Labels, Series
+from streams.reading.figures import Labels, Reading, Series
 from tests.alerts.fakes import CHECKOUT, FakeSnapshot, reading, rule, snapshot
 
 CART = Series("checkout", "production", "page", "/cart")
@@ -59,6 +59,17 @@ def test_what_fires_and_ends_while_held_back_is_never_told() -> None:
     blip = [snapshot(70, 0.2, complete=False), snapshot(80, 0.01), snapshot(90, 0.01), snapshot(130, 0.01)]
 
     assert [rule for _, rule, _ in _told([rule()], stalled + blip)] == [PIPELINE_STALLED.name] * 2
+
+
+@pytest.mark.parametrize("after", [[], [reading(28, n=28), reading(3, n=3)]])
+def test_a_burst_is_over_when_it_is_over(after: list[Reading]) -> None:
+    """A window without crashes has no figure of them, and one with few has few samples: both are good news."""
+    watched = rule(warning=50, keep_firing_ms=10_000)
+    watched = replace(watched, selection=replace(watched.selection, counted=True))
+    calm = [snapshot(second, *after[-1:]) for second in range(20, 60, 10)]
+
+    burst = [snapshot(0, reading(200, n=200)), *(snapshot(10, one) for one in after[:1])]
+    assert [said for _, _, said in _told([watched], burst + calm)] == ["warning", "over"]
 
 
 def _after_a_stall(*after: FakeSnapshot, before: float = 0.01) -> list[FakeSnapshot]:

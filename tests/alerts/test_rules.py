@@ -83,6 +83,14 @@ def test_a_live_figure_needs_one_sample() -> None:
     assert rule.selection.min_n == 1
 
 
+@pytest.mark.parametrize(("figure", "counted"), [("page_views", True), ("visitors", True), ("page_load_failure_ratio", False)])
+def test_of_what_is_counted_few_are_an_answer(figure: str, counted: bool) -> None:
+    """Counters and people; a ratio of few samples is none."""
+    (rule,) = rules.load(f"rules: [{{name: a, summary: s, figure: {figure}, above: {{warning: 0.9}}}}]", FIGURES)
+
+    assert rule.selection.counted is counted
+
+
 def test_a_count_is_not_in_the_unit_of_the_figure() -> None:
     """Page loads in a second are not measured in seconds."""
     text = "{name: a, summary: s, figure: page_load_seconds, statistic: per_second, below: {warning: 9}}"

@@ -6,7 +6,8 @@ import pytest
 
 from alerts.conditions import registry
 from alerts.conditions.threshold import Above, Below, Threshold
-from tests.alerts.fakes import reading
+from alerts.selection import Selection
+from tests.alerts.fakes import CHECKOUT, reading, snapshot
 
 ABOVE = Above(warning=0.05, critical=0.1, resolve_at=0.04)
 BELOW = Below(warning=0.99, critical=0.98, resolve_at=0.995)
@@ -59,6 +60,32 @@ def test_four_samples_are_never_bad() -> None:
     seen = ABOVE.judge(reading(1.0, n=4), enough=False, complete=True)
 
     assert (seen.severity, seen.enough) == (None, False)
+
+
+COUNTED = Selection(figure="crashes", statistic="value", min_n=30, counted=True)
+
+
+@pytest.mark.parametrize(
+    ("condition", "value", "enough"),
+    [(Above(critical=20), 5, True), (Above(critical=4), 5, False), (Below(critical=20), 5, False)],
+)
+def test_few_of_what_is_counted_are_good_news(condition: Threshold, value, enough) -> None:
+    """Few samples of a ratio say nothing. Few crashes are few crashes; but what is bad needs its samples."""
+    (seen,) = condition.observe(COUNTED, snapshot(0, reading(value, n=value)))
+
+    assert (seen.severity, seen.enough) == (None, enough)
+
+
+def test_none_of_what_is_counted_is_known() -> None:
+    """No crash in a window is a count of zero; without page loads there is no failure ratio."""
+    of_ratio = Selection(figure="page_load_failure_ratio")
+    gone = [
+        condition.absent(selection, CHECKOUT, (), complete=True)
+        for condition, selection in ((ABOVE, COUNTED), (BELOW, COUNTED), (ABOVE, of_ratio))
+    ]
+
+    assert [(seen.enough, seen.clear) for seen in gone] == [(True, True), (False, False), (False, False)]
+    assert gone[0].reading == reading(0, n=0)
 
 
 def test_conditions_are_found_by_their_keys() -> None:

@@ -216,6 +216,26 @@ async def test_a_partition_that_is_behind_is_named() -> None:
     assert (await world.at(12_000, works=False)).problems == ("experience.page-load:0: 2 records behind",)
 
 
+@pytest.mark.parametrize("late_ms", [0, 15_000])
+async def test_events_that_come_late_are_not_behind(late_ms: int) -> None:
+    """Where something always waits for the next checkpoint, what counts is that it is written soon, and not how old it was."""
+    world = World(PAGES)
+    for second in range(1, 40):
+        world.now_ms = START + second * 1000
+        while batch := world.log.fetch(PAGES, 500):
+            await world.pipeline.feed(batch)
+        world.write(PAGES, {"timestamp": world.now_ms - late_ms})  # nobody has taken it when the worker speaks
+        await world.pipeline.tick()
+        snapshot = await world.at(second * 1000, works=False)
+    assert snapshot.problems == ()
+    assert total(snapshot, "page_views") == 38
+    for second in range(40, 52):
+        world.now_ms = START + second * 1000
+        await world.pipeline.tick()
+        snapshot = await world.at(second * 1000, works=False)
+    assert snapshot.problems == ("experience.page-load:0: 1 records behind",)
+
+
 async def test_a_store_that_is_away_is_told_by_health_alone() -> None:
     """The last snapshot stays, its age grows, and after a quarter of a minute it is stale."""
     world = World(PAGES)
