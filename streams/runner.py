@@ -27,6 +27,7 @@ HINT = (
     "Hint: put back the settings or the version it was written with, or count anew from the start of the log under "
     "another XMON_REDIS_PREFIX and XMON_GROUP_ID."
 )
+PASSED_BY_SECONDS = 10.0  # longer than a batch is on its way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,7 @@ class Runner:
         self._checkpointed = self._not_before = clock()  # that all is written; the next write
         self._seconds, self._bytes = 0.0, 0
         self._written: int | None = None  # the position of the hash when it was last read or written
+        self._came = clock()  # the last batch
 
     @property
     def stored(self) -> int | None:
@@ -76,6 +78,7 @@ class Runner:
     async def feed(self, batch: Batch) -> None:
         """Queues the records if they continue what is here, else seeks to where it stands."""
         async with self._lock:
+            self._came = self._clock()
             ledger = self._ledger or await self._restore()
             if ledger is None or self._stands_still or batch.epoch != self._log.epoch(self.partition):
                 return
@@ -93,6 +96,8 @@ class Runner:
             return
         async with self._lock:
             ledger = self._ledger or await self._restore()
+            if ledger and self._passed_by(ledger) and not await self._pass_over(ledger):
+                return
             if ledger and not self._store.closed:
                 await self._checkpoint(ledger)
 
@@ -108,6 +113,13 @@ class Runner:
     def _expected(self, ledger: Ledger) -> int:
         pending = self._applying.pending
         return pending[-1].offset + 1 if pending else ledger.partition.next
+
+    def _passed_by(self, ledger: Ledger) -> bool:
+        """Whether Kafka's side has gone on for a while without us: as a rule because what is missing is no longer in the log."""
+        taken = self._log.taken(self.partition)
+        if self._stands_still or taken is None or taken <= self._expected(ledger):
+            return False
+        return self._clock() >= self._came + PASSED_BY_SECONDS
 
     def _due(self) -> bool:
         return self._clock() >= self._not_before
@@ -126,8 +138,18 @@ class Runner:
 
     async def _continues(self, ledger: Ledger, start: int) -> bool:
         """A batch that does not follow: seek back, unless the log has lost what is missing."""
+        if not await self._pass_over(ledger):
+            return False
+        if start == self._expected(ledger):
+            return True
+        if not self._store.closed:
+            await self._log.seek(self.partition, self._expected(ledger))
+        return False
+
+    async def _pass_over(self, ledger: Ledger) -> bool:
+        """Counts as lost what the log no longer has; False where nothing can follow."""
         first, last = await self._log.bounds(self.partition)
-        expected = self._expected(ledger)
+        self._came, expected = self._clock(), self._expected(ledger)
         if last < expected:
             self._stand_still(f"the log ends at {last}, the stored state at {expected}")
             return False
@@ -136,10 +158,7 @@ class Runner:
                 return False
             log.error("%s: the log lost offsets %d to %d before they were read", self.partition, expected, first - 1)
             ledger.lose(first)
-        if start == self._expected(ledger):
-            return True
-        await self._log.seek(self.partition, self._expected(ledger))
-        return False
+        return True
 
     async def _checkpoint(self, ledger: Ledger) -> None:
         if not await self._apply(ledger):

@@ -296,6 +296,9 @@ class World:
         self.calm = True
         await self._alone(-1)
         await self._until_done(fall_back=True)
+        if self.losing:  # what Redis loses now is gone, and no record comes that could show it
+            self._begin_at(self.end)
+            await self._until_done(fall_back=True)
         self.calm, self.shares = False, {"lost": 0.4}  # the store comes and goes while there is nothing more to do
         await self._alone(-2)
         for _ in range(4):
@@ -463,12 +466,15 @@ class World:
             await self._do(self._late.pop(self.rng.randrange(len(self._late))))
 
     async def _age(self) -> None:
-        """Retention takes all but the last records; workers that hold them live on."""
-        later = [record.offset for record in self.records[-4:] if record.offset > self.start]
+        """Retention takes all but the last records, or these as well; workers that hold them live on."""
+        later = [offset for offset in (*(record.offset for record in self.records[-4:]), self.end) if offset > self.start]
         if self.losing and later:
-            self.faults.append("aged")
-            self.starts[self.partition] = self.rng.choice(later)
-            self.ways.begins(self.log, self.start)
+            self._begin_at(self.rng.choice(later))
+
+    def _begin_at(self, offset: int) -> None:
+        self.faults.append("aged")
+        self.starts[self.partition] = offset
+        self.ways.begins(self.log, offset)
 
     async def _create_anew(self) -> None:
         """Another log under the same name, with records of its own; what was not read of the old one is gone."""

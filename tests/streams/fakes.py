@@ -15,6 +15,7 @@ class FakeLog:
     def __init__(self, records: dict[PartitionId, list[Record]]) -> None:
         self.records = records
         self.starts = dict.fromkeys(records, 0)
+        self.markers: Counter[PartitionId] = Counter()  # of transactions, behind the last record
         self.written: list[DeadLetter] = []
         self.ids: dict[str, str] = {}
         self._epochs: Counter[PartitionId] = Counter()
@@ -31,8 +32,8 @@ class FakeLog:
         return self._bounds(partition)
 
     def _bounds(self, partition: PartitionId) -> tuple[int, int]:
-        log = self.records[partition]
-        return self.starts[partition], log[-1].offset + 1 if log else self.starts[partition]
+        log, start = self.records[partition], self.starts[partition]
+        return start, max((log[-1].offset + 1 if log else start) + self.markers[partition], start)
 
     async def topic_id(self, partition: PartitionId) -> str:
         return self.ids.get(partition.topic, "")
@@ -44,8 +45,7 @@ class FakeLog:
         return self._positions.get(partition)
 
     def lag(self, partition: PartitionId) -> int | None:
-        log = self.records[partition]
-        return (log[-1].offset + 1 if log else 0) - self._positions.get(partition, 0)
+        return self._bounds(partition)[1] - self._positions.get(partition, 0)
 
     def fetch(self, partition: PartitionId, most: int) -> Batch | None:
         """The next batch, of at most so many records."""

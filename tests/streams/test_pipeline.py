@@ -145,6 +145,25 @@ async def test_records_the_log_no_longer_has_are_counted() -> None:
     assert b'"offsets_lost": 40' in store.hashes[PAGES][b"_meta"]
 
 
+@pytest.mark.parametrize(("markers", "start", "lost"), [(1, 21, 1), (0, 45, 25)])
+async def test_a_log_that_is_empty_is_gone_on_with(markers: int, start: int, lost: int) -> None:
+    """Nothing comes that could show the loss: neither behind a marker that alone was left, nor where the unread end is gone."""
+    store, log = MemoryStore(), FakeLog({PAGES: [page(i, i) for i in range(20)]})
+    log.markers[PAGES] = markers
+    first = build(store, log)
+    await first.positions([PAGES])
+    await drain(first, log)
+    log.records[PAGES], log.starts[PAGES], log.markers[PAGES] = [], start, 0
+    second = build(store, log)
+    await second.positions([PAGES])
+    for _ in range(30):
+        await drain(second, log)
+    assert offset_of(int(store.hashes[PAGES][b"_next"])) == start
+    assert f'"offsets_lost": {lost}' in store.hashes[PAGES][b"_meta"].decode()
+    (status,) = (runner.status() for runner in second._runners.values())
+    assert (status.next, status.lag, status.problem) == (start, 0, "")
+
+
 @pytest.mark.parametrize("stored", [0, 5])
 @pytest.mark.parametrize("held", [0, 20])
 async def test_who_knows_other_records_than_the_store_is_refused_at_the_same_offset(stored: int, held: int) -> None:
