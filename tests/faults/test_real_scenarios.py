@@ -160,7 +160,7 @@ def same(found: list[str]) -> None:
 
 
 def test_retention_overtakes_a_stopped_worker(opened: Callable[..., Scenario], compare: Compare) -> None:
-    """What was deleted unread is counted to the record, and all that is left is counted once."""
+    """What was deleted unread is counted to the record, also where nothing is left, and all that is left is counted once."""
     site = opened()
     site.start(workers=1)
     site.tell()
@@ -171,8 +171,11 @@ def test_retention_overtakes_a_stopped_worker(opened: Callable[..., Scenario], c
     site.publish(0.4)
     held, ends = site.kept(site.places()), site.ends()
     cuts = {place: site.rng.randint(stored[place] + 1, ends[place]) for place in site.places() if place != ("page-load", 0)}
+    empty = "page-load", 1
+    cuts[empty] = ends[empty]
     site.cut(cuts)
     site.join()
+    site.catch_up({**site.ends(), empty: cuts[empty]})
     site.publish(0.2)
     site.catch_up()
     same(compare(site, {place: [*held[place][: stored[place]], cut] for place, cut in cuts.items()}))
