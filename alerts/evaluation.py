@@ -7,6 +7,7 @@ from hashlib import sha256
 from itertools import groupby
 
 from alerts.alert import Alert, Identity, Notification, Said, about
+from alerts.growth import FIGURES as OWN
 from alerts.rule import PIPELINE_STALLED, Rule
 from alerts.selection import Snapshot
 from alerts.state import Phase, State, Transition, expire, step
@@ -81,15 +82,21 @@ def _expired(alert: Alert, snapshot: Snapshot) -> _Stepped:
 
 
 def _tell(alert: Alert, stalled: bool) -> Alert:
-    """The alert with what people are told of it now. A stalled pipeline holds back bad news of others, never good; and what
-    is clear by then was bad on half the data, or is no news any more."""
+    """The alert with what people are told of it now. A stalled pipeline holds back bad news that missing data may have made,
+    never good; and what is clear by then was bad on half the data, or is no news any more."""
     state = alert.state
-    held_back = stalled and alert.rule != PIPELINE_STALLED.name
+    held_back = stalled and _doubtful(alert)
     if state.phase is Phase.FIRING and state.severity and not held_back and state.cleared_ms is None:
         return replace(alert, said=Said(state.severity))
     if state.phase in (Phase.RESOLVED, Phase.EXPIRED) and alert.said is not Said.NOTHING:
         return replace(alert, said=Said.OVER)
     return alert
+
+
+def _doubtful(alert: Alert) -> bool:
+    """Whether missing data may make it fire. The monitor's own counters it can only make too low."""
+    too_low_at_most = alert.about.figure in OWN and alert.about.relation == "above"
+    return alert.rule != PIPELINE_STALLED.name and not too_low_at_most
 
 
 def _kept(alert: Alert, now_ms: int) -> bool:

@@ -68,7 +68,7 @@ def _when_and_where(alert: Alert) -> str:
     series = alert.series
     since = f"Bad since {words.instant(alert.state.since_ms)}"
     if _of_pipeline(alert):
-        return f"{since}. {alert.state.note or 'No reason is known'}. Other alerts are held back until it is over."
+        return f"{since}. {alert.state.note or 'No reason is known'}. Alerts on figures are held back until it is over."
     places = [f"app {series.app}", f"environment {series.environment}"]
     places += [f"{series.dimension} {series.value}"] if series.dimension != "all" else []
     return f"{since}. {words.printable(', '.join(places))}, figure {alert.about.figure}, window {alert.about.window}."

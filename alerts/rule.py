@@ -23,7 +23,7 @@ class Rule:
     enabled: bool = True
 
 
-# While it fires, nothing new is told of the other rules: their figures are behind, and one page is enough.
+# While it fires, nothing new is told of rules on figures: they are behind, and one page is enough.
 PIPELINE_STALLED = Rule(
     name="PipelineStalled",
     summary="figures are incomplete",

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from alerts.alert import Alert, Identity, Said
+from alerts.conditions.condition import Condition
+from alerts.conditions.threshold import Above, Below
 from alerts.evaluation import evaluate
 from alerts.rule import PIPELINE_STALLED, Rule
 from alerts.state import Phase
@@ -70,6 +72,17 @@ def test_a_burst_is_over_when_it_is_over(after: list[Reading]) -> None:
 
     burst = [snapshot(0, reading(200, n=200)), *(snapshot(10, one) for one in after[:1])]
     assert [said for _, _, said in _told([watched], burst + calm)] == ["warning", "over"]
+
+
+@pytest.mark.parametrize(("condition", "told"), [(Above(warning=50), 70), (Below(warning=500), 120)])
+def test_a_stalled_pipeline_does_not_hold_back_what_missing_data_makes_too_low_at_most(condition: Condition, told: int) -> None:
+    """The monitor's own counters: so many are lost at least. That they are few may be because data is missing."""
+    watched = rule()
+    watched = replace(watched, selection=replace(watched.selection, figure="offsets_lost"), condition=condition)
+    stalled = [snapshot(second, *[200] * (second >= 70), complete=False) for second in range(0, 90, 10)]
+    mended = [snapshot(second, 200) for second in range(90, 140, 10)]
+
+    assert [second for second, name, _ in _told([watched], stalled + mended) if name == "failures"] == [told]
 
 
 def _after_a_stall(*after: FakeSnapshot, before: float = 0.01) -> list[FakeSnapshot]:

@@ -142,6 +142,18 @@ async def test_records_that_retention_deleted_while_all_was_down_are_told() -> N
     ]
 
 
+async def test_a_loss_is_told_while_the_pipeline_stalls() -> None:
+    """To catch up may take longer than the window in which the loss is seen."""
+    outbox = Outbox()
+    engine = Engine(RULES, MemoryAlertStore(), outbox, notified=["chat"])
+    for second in range(0, 100, 10):
+        counts = {"offsets_lost_total": {"page-load": 40 * (second >= 80)}, "dead_letters_total": {}}
+        await engine.turn(FakeSnapshot(START_MS + second * 1000, complete=False, counts=counts))
+
+    told = [((news.at_ms - START_MS) // 1000, news.rule) for news in outbox.waiting("chat")]
+    assert told == [(60, "PipelineStalled"), (80, "records-lost")]
+
+
 async def test_silence_is_told() -> None:
     """By the rule that the check of rule files names to those who would judge a figure, which is absent then."""
     text = "rules: [{name: silence, summary: records read, figure: records, below: {critical: 1}, for: 1m}]"

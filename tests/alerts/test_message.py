@@ -116,5 +116,5 @@ def test_a_stalled_pipeline_says_why() -> None:
     said = message(alert, START_MS + 60_000, "https://x")
 
     assert said.headline == "figures are incomplete for 1 min"
-    assert "page-load:0 is 7 s behind. Other alerts are held back" in said.text
+    assert "page-load:0 is 7 s behind. Alerts on figures are held back" in said.text
     assert said.link == "https://x"
