@@ -7,6 +7,7 @@ that with the alerts: what grew while nobody looked is seen by the next one who 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf, nan
 
 from alerts.conditions.stalled import PIPELINE
 from alerts.selection import Snapshot
@@ -44,26 +45,33 @@ class Growth:
 
     totals: Totals | None = None  # None: never seen
     minutes: Mapping[int, Totals] = field(default_factory=dict)
+    since_ms: int = 0  # of the first look
 
     def seen(self, totals: Totals, at_ms: int) -> "Growth":
         """After a look. The first one adds nothing; after it, what was not there before counts in full."""
-        added = Counter[str]() if self.totals is None else Counter(totals) - Counter(self.totals)
+        if self.totals is None:
+            return Growth(dict(totals), since_ms=at_ms)
+        added = Counter(totals) - Counter(self.totals)
         minutes = {**self._since(at_ms, "1h")}
         if added:
             minute = floor_ms(at_ms, MINUTE_MS)
             minutes[minute] = Counter(minutes.get(minute, {})) + added
-        return Growth({**(self.totals or {}), **totals}, minutes)
+        return Growth({**self.totals, **totals}, minutes, self.since_ms)
 
     def read(self, window: str, dimension: str, at_ms: int) -> Iterator[Reading]:
-        """What was added in a window, which reaches back to a whole minute. That it was nothing is known too, so n is 1."""
+        """What was added in a window, which reaches back to a whole minute. That it was nothing is known too, so n is 1. Of a
+        window that began before the first look, it is known as at least."""
         added = Counter[str]()
         for one in self._since(at_ms, window).values():
             added.update(one)
         by = {value: added[value] for value in self.totals or ()}
         if dimension == "all":
             by = {"all": sum(by.values())}
+        watched = self.totals is not None and at_ms - WINDOWS[window] >= self.since_ms
         for value, n in by.items():
-            yield Reading(replace(PIPELINE, dimension=dimension, value=value), "count", float(n), max(n, 1))
+            low, high = (nan, nan) if watched else (float(n), inf)
+            series = replace(PIPELINE, dimension=dimension, value=value)
+            yield Reading(series, "count", float(n), max(n, 1), low=low, high=high)
 
     def _since(self, at_ms: int, window: str) -> Mapping[int, Totals]:
         return {minute: added for minute, added in self.minutes.items() if minute + MINUTE_MS > at_ms - WINDOWS[window]}

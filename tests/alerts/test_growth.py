@@ -1,6 +1,9 @@
 """The monitor's own counters as figures of rules: how much they grew, also while nobody looked."""
 
+from math import inf, isnan, nan
 from pathlib import Path
+
+import pytest
 
 import alerts
 from alerts import rules
@@ -78,12 +81,25 @@ def test_that_nothing_was_added_is_known() -> None:
     assert {reading.statistic for reading in readings} == set(FIGURES["records"].statistics)
 
 
+@pytest.mark.parametrize(("ms", "high"), [(0, inf), (60 * MINUTE - 1, inf), (60 * MINUTE, nan)])
+def test_until_a_window_has_been_watched_its_growth_is_known_as_at_least(ms: int, high: float) -> None:
+    """What was added before the first look may have been any number; none is above it, and all may be."""
+    (read,) = _grown((0, BEFORE), (1000, {"pages": 107, "links": 10})).read("1h", "all", START_MS + ms)
+
+    assert (read.value, read.low, read.high) == pytest.approx((7, nan if isnan(high) else 7, high), nan_ok=True)
+
+
+def test_nothing_is_known_of_a_counter_that_was_never_seen() -> None:
+    """Not that it was nothing, either."""
+    assert [(read.value, read.low, read.high) for read in Growth().read("5m", "all", START_MS)] == [(0, 0, inf)]
+
+
 def test_while_the_reader_is_not_sure_nothing_is_learnt() -> None:
     """A reader that has just begun knows no counters; that is no fall to zero, after which all would be new."""
     counts = {"records_total": BEFORE}
     known = seen({}, ["records", "page_views"], counts, START_MS)
 
-    assert known == {"records": Growth(BEFORE)}
+    assert known == {"records": Growth(BEFORE, since_ms=START_MS)}
     assert seen(known, ["records"], {}, START_MS + 1000) == known
     assert seen({}, ["records"], {}, START_MS) == {"records": Growth()}
 
@@ -101,6 +117,14 @@ def test_it_is_kept_with_the_alerts() -> None:
     known = {"records": _grown((0, BEFORE), (1000, {"pages": 107})), "offsets_lost": Growth()}
 
     assert unpacked(packed(Board(growth=known))).growth == known
+
+
+def test_what_was_stored_without_its_beginning_was_watched_for_long() -> None:
+    """As versions before stored it: an upgrade delays no alert."""
+    (growth,) = (unpacked({"growth": '{"records":{"totals":{"pages":100},"minutes":{}}}'}).growth or {}).values()
+    (read,) = growth.read("1h", "all", START_MS)
+
+    assert isnan(read.high)
 
 
 def test_other_figures_are_read_as_they_were() -> None:
@@ -169,6 +193,21 @@ async def test_silence_is_told() -> None:
             outbox.finish("chat", item)
 
     assert told == [(660, "critical"), (900, "over")]
+
+
+@pytest.mark.parametrize(("condition", "told"), [("below: {critical: 1000}", 3660), ("above: {critical: 5}", 120)])
+async def test_a_new_rule_fires_on_what_it_has_watched(condition: str, told: int) -> None:
+    """Six records a minute: too few in an hour only once there was one to watch, too many as soon as they are."""
+    text = f"rules: [{{name: new, summary: records, figure: records, window: 1h, {condition}, for: 1m}}]"
+    outbox = Outbox()
+    engine = Engine(rules.load(text, catalogue().figures), MemoryAlertStore(), outbox, notified=["chat"])
+    for second in range(0, 3700, 10):
+        counts = {"records_total": {"pages": 100 + second // 10}}
+        await engine.turn(FakeSnapshot(START_MS + second * 1000, counts=counts))
+
+    (news,) = outbox.waiting("chat")
+    assert (news.at_ms - START_MS) // 1000 == told
+    assert "interval" not in message(news.alerts[0], news.at_ms).headline
 
 
 async def test_a_flood_of_refused_records_is_told_with_its_reason() -> None:
