@@ -1,7 +1,8 @@
 """Keeps a target that wants to hear of all current alerts again and again up to date, as Alertmanager does.
 
-It is told at once when something changes, and otherwise before what it knows runs out. What ended is repeated for five
-minutes, so that an end is not lost with one request. There is nothing to keep in the store: the next request says it all.
+It is told at once when something changes, and otherwise before what it knows runs out: when it fails it is left alone for no
+longer, whatever it asks for. What ended is repeated for five minutes, so that an end is not lost with one request. There is
+nothing to keep in the store: the next request says it all.
 """
 
 import logging
@@ -26,7 +27,7 @@ class Mirror:
         self._target = target
         self._current = current
         self._every_ms = every_ms
-        self._backoff = Backoff(jitter)
+        self._backoff = Backoff(jitter, every_ms)
         self._sent: set[tuple[str, Said, int | None]] = set()
         self._sent_ms = 0
         self._unsent = 0

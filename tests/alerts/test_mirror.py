@@ -1,12 +1,17 @@
 """How a target is served that wants to hear of all current alerts again and again."""
 
+from itertools import pairwise
+
+import pytest
+
 from alerts.alert import Alert
 from alerts.evaluation import evaluate
 from alerts.notify.mirror import Mirror
-from alerts.notify.target import Reason, Unavailable
+from alerts.notify.target import DeliveryError, Reason, Unavailable
 from tests.alerts.fakes import START_MS, FakeTarget, rule, snapshot
 
 DOWN = Unavailable(Reason.UNREACHABLE, "ConnectError")
+BUSY = Unavailable(Reason.RATE_LIMITED, "HTTP 429", 120_000)
 
 
 class World:
@@ -67,6 +72,18 @@ async def test_what_is_held_back_is_not_told() -> None:
     assert {len(said) for _, said in world.sent} == {1}
 
 
+@pytest.mark.parametrize("errors", [[BUSY], [DOWN] * 5])
+async def test_what_fires_is_told_again_before_it_runs_out(errors: list[DeliveryError]) -> None:
+    """A target is left alone for 15 s at most, whatever it asked for and however often it failed."""
+    world = World(FakeTarget())
+    await world.until(0, 10, 0.2)
+    world.target.errors = errors
+    await world.until(10, 200, 0.2)
+
+    attempts = [at_ms for at_ms, _ in world.target.attempts]
+    assert max(later - earlier for earlier, later in pairwise(attempts)) == 15_000
+
+
 async def test_a_target_that_comes_back_hears_what_is_true_then() -> None:
     """Nothing piles up: what fired and ended meanwhile is told as over."""
     target = FakeTarget(errors=[DOWN] * 6)
@@ -75,5 +92,5 @@ async def test_a_target_that_comes_back_hears_what_is_true_then() -> None:
     assert world.mirror.status.waiting == 1
     await world.until(30, 70, 0.0)
 
-    assert world.sent[0] == (63, ["over"])
+    assert world.sent[0] == (45, ["over"])
     assert (world.mirror.status.failed, world.mirror.status.waiting) == (6, 0)
