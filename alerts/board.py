@@ -22,6 +22,7 @@ _NOTIFICATION = TypeAdapter(Notification)
 _STATUS = TypeAdapter(TargetStatus)
 _GROWTH = TypeAdapter(Mapping[str, Growth])
 _TRANSITIONS = TypeAdapter(list[tuple[str, str, int]])
+_INSTANT = TypeAdapter(int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def unpacked(texts: Mapping[str, str]) -> Board:
         alerts=tuple(_read(texts, "alert:", _ALERT).values()),
         outbox={(name.removeprefix("out:").rpartition(":")[0], item.id): item for name, item in outbox.items()},
         targets=tuple(_read(texts, "target:", _STATUS).values()),
-        evaluated_ms=int(texts["evaluated"]) if "evaluated" in texts else None,
+        evaluated_ms=_read(texts, "evaluated", _INSTANT).get("evaluated"),
         growth=_read(texts, "growth", _GROWTH).get("growth"),
         transitions=Counter({(rule, what): n for rule, what, n in transitions}),
     )

@@ -1,5 +1,6 @@
 """Alerts kept in Redis: one hash, and the lease beside it under the same hash tag. The only file here that knows Redis."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import cast
@@ -10,6 +11,8 @@ from streams.state.script import Script
 
 _TOKEN = "_token"  # noqa: S105 - its name
 _MOST_FIELDS = 3_000  # a Lua script passes each with its value, and Lua's stack ends at 8,000
+
+logger = logging.getLogger(__name__)
 
 
 class RedisAlertStore:
@@ -39,9 +42,14 @@ class RedisAlertStore:
 
     @translated
     async def read(self) -> dict[str, str]:
-        """Everything that is kept, by name."""
+        """Everything that is kept, by name; what is no text is logged and left out."""
         stored = cast("dict[bytes, bytes]", await self._client.hgetall(self._board))
-        kept = {name.decode(): text.decode() for name, text in stored.items()}
+        kept = {}
+        for name, text in stored.items():
+            try:
+                kept[name.decode()] = text.decode()
+            except UnicodeDecodeError as error:
+                logger.warning("%r in the store cannot be read and is left out: %s", name, error)
         kept.pop(_TOKEN, None)
         return kept
 

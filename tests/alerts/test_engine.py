@@ -255,10 +255,11 @@ async def test_little_is_written_while_little_changes(store: MemoryAlertStore) -
     assert [second for second, wrote in enumerate(written) if wrote] == [0, 5, 10]
 
 
-async def test_what_the_store_holds_of_another_version_is_left_out(store: MemoryAlertStore) -> None:
+@pytest.mark.parametrize("evaluated", ["7", "yesterday"])
+async def test_what_the_store_holds_of_another_version_is_left_out(store: MemoryAlertStore, evaluated: str) -> None:
     """An unreadable text is logged and skipped; the rest is used."""
     await store.take_over("t")
-    await store.write("t", {"alert:0": "{}", "out:chat:1": "no json", "evaluated": "7"}, [])
+    await store.write("t", {"alert:0": "{}", "out:chat:1": "no json", "evaluated": evaluated}, [])
     process = Process(store)
     await process.look((0, BAD))
 

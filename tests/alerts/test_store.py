@@ -9,6 +9,7 @@ from alerts.memory_store import MemoryAlertStore
 from alerts.redis_store import RedisAlertStore
 from alerts.store import AlertStore
 from streams.state.redis_client import connect
+from tests.services.redis import RedisServer
 
 
 @pytest.fixture(params=["memory", "redis", "cluster"])
@@ -92,3 +93,19 @@ async def test_writes_may_be_large(store: AlertStore) -> None:
     assert await store.read() == many
     assert await store.write("t1", {}, list(many))
     assert await store.read() == {}
+
+
+@pytest.mark.parametrize("broken", [{b"alert:1": b"\xff"}, {b"alert:\xff": b"a"}], ids=["text", "name"])
+async def test_what_is_no_text_is_logged_and_left_out(
+    redis_server: RedisServer, redis_prefix: str, caplog: pytest.LogCaptureFixture, broken: dict[bytes, bytes]
+) -> None:
+    """The rest is read; the log names it."""
+    client = connect(redis_server.url)
+    store = RedisAlertStore(client, redis_prefix)
+    await store.take_over("t1")
+    await store.write("t1", {"alert:2": "b"}, [])
+    await client.hset(f"{redis_prefix}:{{alerts}}:board", mapping=broken)
+
+    assert await store.read() == {"alert:2": "b"}
+    assert str(next(iter(broken))) in caplog.text
+    await client.aclose()
