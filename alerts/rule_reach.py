@@ -11,6 +11,7 @@ from alerts.rule import Rule
 from alerts.rule_problems import Problem
 from alerts.selection import Figure, Selection
 from streams.metrics.formulas import poisson
+from streams.metrics.stored import Counter
 from streams.reading.snapshot import WINDOWS
 from streams.windows.time import MINUTE_MS
 
@@ -32,7 +33,8 @@ def _least(figure: Figure, selection: Selection) -> float:
     """What the fewest samples that are judged reach in a figure that is their number; of others it may be anything."""
     fewest = selection.min_n
     if figure.kind == "counter":
-        high = float(poisson(np.array(fewest))[1])
+        summed = isinstance(figure, Counter) and figure.weight is not None  # has no interval
+        high = fewest if summed else float(poisson(np.array(fewest))[1])
         longest_ms = WINDOWS[selection.window] + MINUTE_MS  # it reaches back to a whole minute
         return high if selection.statistic == "count" else high / longest_ms * 1000
     if isinstance(figure, Own) and fewest == 1:

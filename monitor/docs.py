@@ -32,7 +32,8 @@ also have `xmon_<figure>_total`, and distributions `xmon_<figure>_bucket`, `_sum
 
 `/metrics` tells less of the values of dimensions than of the totals, because they are many: windowed figures in the windows
 of `XMON_EXPOSED_WINDOWS` only, quantiles 0.5, 0.75 and 0.95 only, neither intervals nor histograms. The API and the page
-have every window, statistic and interval of every value, those of quantiles and the `count` of a counter among them."""
+have every window, statistic and interval of every value, those of quantiles and the `count` of a counter among them. Frames
+have no interval: those of a session are alike."""
 METRICS_FOOT = """
 ## The monitor itself
 

@@ -25,8 +25,9 @@ def every(columns: Columns) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class Counter(Figure):
-    """How many events: those for which `where` is true, or the sum of `weight`. `split`: fields and the values they take; each
-    combination is counted apart, a missing field as the first of its values."""
+    """How many events: those for which `where` is true, or the sum of `weight`, without an interval, for what one event adds is
+    no independent sample. `split`: fields and the values they take; each combination is counted apart, a missing field as the
+    first of its values."""
 
     where: Mask = every
     weight: Mask | None = None
@@ -50,9 +51,9 @@ class Counter(Figure):
     def read(self, view: View) -> Iterator[Values]:
         for cell, labels in enumerate(self.combinations):
             n = view.counter(self.name, cell)
-            low, high = formulas.poisson(n)
-            yield Values("per_second", n / view.seconds, n, labels, low / view.seconds, high / view.seconds)
-            yield Values("count", n.astype(np.float64), n, labels, low, high)
+            interval = formulas.poisson(n) if self.weight is None else ()
+            for statistic, seconds in (("per_second", view.seconds), ("count", 1)):
+                yield Values(statistic, n / seconds, n, labels, *(bound / seconds for bound in interval))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from alerts import rules
 from alerts.conditions.threshold import Above, Below
 from alerts.rule import Rule
 from alerts.selection import Selection
+from streams.metrics.registry import catalogue
 from tests.alerts.fakes import FakeFigure, figures
 
 FIGURES = figures("page_load_failure_ratio", "crash_free_session_ratio") | {
@@ -19,6 +20,7 @@ FIGURES = figures("page_load_failure_ratio", "crash_free_session_ratio") | {
     "longest_wait_seconds": FakeFigure("longest_wait_seconds", "seconds", "live"),
     "page_views": FakeFigure("page_views", "", "counter", ("per_second", "count")),
     "app_crashes": FakeFigure("app_crashes", "", "counter", ("per_second", "count"), {"kind": ("crash", "anr")}),
+    "frames": catalogue().figures["frames"],
     "visitors": FakeFigure("visitors", "", "uniques"),
 }
 PLAIN = "rules:\n  - name: a\n    summary: s\n    figure: page_load_failure_ratio\n"
@@ -263,6 +265,8 @@ def test_mistake(text: str, message: str) -> None:
         ("figure: page_views, window: 1m, below: {warning: 0.36}", True),
         ("figure: page_views, below: {warning: 5, critical: 0.05}", True),
         ("figure: page_views, above: {critical: 0.05}", True),
+        ("figure: frames, statistic: count, below: {warning: 30}", False),  # it has no interval
+        ("figure: frames, statistic: count, below: {warning: 31}", True),
         ("figure: visitors, below: {warning: 30}", False),
         ("figure: visitors, below: {warning: 40}", True),
         ("figure: page_load_failure_ratio, below: {critical: 0.01}", True),

@@ -13,6 +13,7 @@ from tests.faults.oracle import Cells
 Labels = tuple[str, ...]
 Said = dict[tuple[Any, ...], "Reading"]  # by (figure, statistic, *series, labels)
 REGISTERS, RANKS = 2048, 53
+SUMS = ("frames", "slow_frames", "frozen_frames")  # of what events tell; not so many independent samples
 QUANTILES = (0.5, 0.75, 0.9, 0.95, 0.99)
 UNIT = {  # what one of the whole numbers that are added up is, where it is not a microsecond
     "cls": 1e-4,
@@ -142,8 +143,9 @@ def _all(row: Row, seconds: float) -> Iterator[Told]:
     for (figure, kind), cells in list(row.cells.items()):
         if kind == "count":
             for labels, n in cells.items():
-                yield figure, "count", labels, Reading(n, n, *intervals.poisson(n))
-                yield figure, "per_second", labels, Reading(n / seconds, n, *intervals.poisson(n, seconds))
+                for statistic, over in (("count", 1), ("per_second", seconds)):
+                    interval = () if figure in SUMS else intervals.poisson(n, over)
+                    yield figure, statistic, labels, Reading(n / over, n, *interval)
         elif kind == "register":
             people = row.people(figure)
             yield figure, "value", (), Reading(people, people, *intervals.people(people, REGISTERS))

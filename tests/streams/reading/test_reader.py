@@ -4,6 +4,7 @@ import asyncio
 import copy
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from itertools import islice, pairwise
+from math import isnan
 
 import pytest
 
@@ -350,6 +351,18 @@ async def test_a_session_with_many_frames_is_one_sample_of_its_frames() -> None:
     (slow,) = (await world.at(2000)).read("slow_frame_ratio", "5m")
     assert (slow.value, slow.n) == (0.6, 100)
     assert slow.low > 0.5
+
+
+async def test_a_sum_over_events_has_no_interval() -> None:
+    """Five thousand frames of one session are not five thousand samples; records of them are."""
+    sessions = partition("app-session")
+    world = World(sessions)
+    world.write(sessions, {"session": "s", "frames": 9000, "slow_frames": 5000})
+    snapshot = await world.at(1000)
+    for one in snapshot.read("slow_frames", "5m"):
+        assert (one.n, isnan(one.low), isnan(one.high)) == (5000, True, True)
+    assert {one.statistic: one.value for one in snapshot.read("slow_frames", "5m")}["count"] == 5000
+    assert all(one.low < one.value < one.high for one in snapshot.read("frame_reports", "5m"))
 
 
 async def test_views_without_a_broken_link_are_a_zero() -> None:
