@@ -28,6 +28,7 @@ HINT = (
     "another XMON_REDIS_PREFIX and XMON_GROUP_ID."
 )
 PASSED_BY_SECONDS = 10.0  # longer than a batch is on its way
+OPEN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,7 @@ class Runner:
         self._seconds, self._bytes = 0.0, 0
         self._written: int | None = None  # the position of the hash when it was last read or written
         self._came = clock()  # the last batch
+        self._held_back = 0, clock()  # the end of what may be read, and since when it is the same or nothing is behind it
 
     @property
     def stored(self) -> int | None:
@@ -115,7 +117,7 @@ class Runner:
         return pending[-1].offset + 1 if pending else ledger.partition.next
 
     def _passed_by(self, ledger: Ledger) -> bool:
-        """Whether Kafka's side has gone on for a while without us: as a rule because what is missing is no longer in the log."""
+        """Whether Kafka's side has gone on without us, for a while: as a rule what is missing is no longer in the log."""
         taken = self._log.taken(self.partition)
         if self._stands_still or taken is None or taken <= self._expected(ledger):
             return False
@@ -249,9 +251,20 @@ class Runner:
             age_seconds=round(self._clock() - self._checkpointed, 3),
             checkpoint_seconds=round(self._seconds, 6),
             checkpoint_bytes=self._bytes,
-            problem=self._stands_still or self._store.problem,
+            problem=self._stands_still or self._store.problem or self._open_transaction(),
             stored=self._written,
         )
+
+    def _open_transaction(self) -> str:
+        """What cannot be read because of a transaction that lasts; a short one is nothing to speak of."""
+        end, undecided = self._log.undecided(self.partition)
+        known, since = self._held_back
+        if end != known or not undecided:
+            self._held_back = end, self._clock()
+            return ""
+        if self._clock() < since + OPEN_SECONDS:
+            return ""
+        return f"an open transaction holds back {undecided} offsets from {end} on: its producer must end it"
 
     def _lag(self) -> int | None:
         """Records that are not applied: those not taken yet, and those that were taken and wait."""

@@ -130,11 +130,19 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def lag_now(self, partition: PartitionId) -> int | None:
         """Offsets between the next fetch and the end of what may be read; None before the first fetch."""
+        state = self._fetched(partition)
+        return max(int(state.lso) - int(state.position), 0) if state else None
+
+    def undecided_now(self, partition: PartitionId) -> tuple[int, int]:
+        """The end of what may be read, and how many offsets an open transaction holds back behind it."""
+        state = self._fetched(partition)
+        return (int(state.lso), max(int(state.highwater) - int(state.lso), 0)) if state else (0, 0)
+
+    def _fetched(self, partition: PartitionId) -> Any:
+        """What aiokafka knows of a partition, once a fetch has told where the log ends."""
         assignment = self._assignment()
         state = assignment and assignment.state_value(TopicPartition(*partition))
-        if not state or not state.has_valid_position or state.lso is None:
-            return None
-        return max(int(state.lso) - int(state.position), 0)
+        return state if state and state.has_valid_position and state.lso is not None else None
 
     def _assignment(self) -> Any:
         subscription = self._ensure_consumer()._subscription.subscription  # noqa: SLF001

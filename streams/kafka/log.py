@@ -118,6 +118,10 @@ class KafkaLog:
         """How many offsets the next fetch is behind the end that the last fetch saw; None before there was one."""
         return self._thread.lag_now(partition)
 
+    def undecided(self, partition: PartitionId) -> tuple[int, int]:
+        """The end of what may be read, and how many offsets lie behind it because a transaction is open."""
+        return self._thread.undecided_now(partition)
+
     async def dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Returns when every replica in sync has them all."""
         for first in range(0, len(letters), AT_ONCE):

@@ -216,6 +216,9 @@ class View:
     def lag(self, partition: PartitionId) -> int | None:
         return self._log.lag(partition)
 
+    def undecided(self, partition: PartitionId) -> tuple[int, int]:
+        return self._log.undecided(partition)
+
     async def _asked(self, what: str, do: Any) -> Any:
         return await self.world.call(self.who, f"kafka: {what}", do)
 

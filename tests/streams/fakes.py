@@ -16,6 +16,7 @@ class FakeLog:
         self.records = records
         self.starts = dict.fromkeys(records, 0)
         self.markers: Counter[PartitionId] = Counter()  # of transactions, behind the last record
+        self.held_back: Counter[PartitionId] = Counter()  # records of open transactions, and those behind them
         self.written: list[DeadLetter] = []
         self.ids: dict[str, str] = {}
         self._epochs: Counter[PartitionId] = Counter()
@@ -46,6 +47,9 @@ class FakeLog:
 
     def lag(self, partition: PartitionId) -> int | None:
         return self._bounds(partition)[1] - self._positions.get(partition, 0)
+
+    def undecided(self, partition: PartitionId) -> tuple[int, int]:
+        return self._bounds(partition)[1], self.held_back[partition]
 
     def fetch(self, partition: PartitionId, most: int) -> Batch | None:
         """The next batch, of at most so many records."""

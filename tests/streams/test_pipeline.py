@@ -164,6 +164,23 @@ async def test_a_log_that_is_empty_is_gone_on_with(markers: int, start: int, los
     assert (status.next, status.lag, status.problem) == (start, 0, "")
 
 
+async def test_a_transaction_that_stays_open_is_told_of() -> None:
+    """What is behind it may not be read, so nothing is waited for: all would seem to be well."""
+    store, log = MemoryStore(), FakeLog({PAGES: [page(i, i) for i in range(20)]})
+    pipeline = build(store, log, clock=Ticks(0.01))
+    await pipeline.positions([PAGES])
+    await drain(pipeline, log)
+    (runner,) = pipeline._runners.values()
+    log.held_back[PAGES] = 7
+    assert runner.status().problem == ""
+    pipeline._clock.now += 9  # type: ignore[attr-defined]
+    assert runner.status().problem == ""
+    pipeline._clock.now += 2  # type: ignore[attr-defined]
+    assert runner.status().problem.startswith("an open transaction holds back 7 offsets from 20 on")
+    log.records[PAGES].append(page(20, 20))  # another one is open now
+    assert runner.status().problem == ""
+
+
 @pytest.mark.parametrize("stored", [0, 5])
 @pytest.mark.parametrize("held", [0, 20])
 async def test_who_knows_other_records_than_the_store_is_refused_at_the_same_offset(stored: int, held: int) -> None:

@@ -172,6 +172,23 @@ async def test_transaction_markers_and_aborted_records_are_no_breaks(settings: K
         assert (start, end) == (0, committed[-1] + 2)  # the last marker
 
 
+async def test_what_an_open_transaction_holds_back_is_known(settings: KafkaSettings) -> None:
+    """Records of others behind it cannot be read either; once it is decided nothing is held back."""
+    [name] = await create_topics(settings, "a")
+    partition = PartitionId(name, 0)
+    await produce(settings, [partition], 5)
+    async with worker(settings, [name]) as running:
+        log = running.pipeline.log
+        async with producer(settings, transactional_id=name) as sender:
+            await sender.begin_transaction()
+            await sender.send_and_wait(name, b"x", partition=0)
+            await produce(settings, [partition], 3)
+            await running.until(lambda: log.undecided(partition) == (5, 4))
+            assert log.lag(partition) == 0
+            await sender.commit_transaction()
+        await running.until(lambda: log.undecided(partition) == (10, 0))
+
+
 async def test_a_log_that_has_aged_continues_at_its_start_in_a_new_epoch(settings: KafkaSettings) -> None:
     """Where the stored offset has been deleted the next batch starts at the log's start, which `bounds` names."""
     [name] = await create_topics(settings, "a")
