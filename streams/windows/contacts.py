@@ -150,7 +150,7 @@ def _queued(row: Row, event: Event, at: int, found: Measured, _late: bool) -> tu
 
 def _outcome(row: Row, event: Event, at: int, found: Measured, late: bool) -> None:
     state = event.state
-    if row.outcome:
+    if row.outcome not in ("", "ended"):  # an end that comes before it is none
         return
     row.outcome, row.outcome_at, row.scope = ("menu" if event.in_menu else state), at, None
     if row.outcome not in ("answered", "abandoned"):

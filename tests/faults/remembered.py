@@ -60,7 +60,7 @@ class Contacts:
             if unpaired := row.pop("unpaired", None):
                 wait = max(row["outcome_at"] - at, 0) / 1000
                 pair = {**unpaired, f"{row['outcome']}_wait": wait}, row["outcome_at"]
-        elif state in ("answered", "abandoned") and "outcome" not in row:
+        elif state in ("answered", "abandoned") and row.get("outcome", "ended") == "ended":
             row["outcome"], row["outcome_at"] = ("menu" if event.get("in_menu") else state), at
             if row["outcome"] != "menu":
                 found["step"] = state
