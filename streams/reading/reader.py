@@ -1,8 +1,9 @@
 """Keeps a copy of all stored state up to date and turns it into snapshots, about once a second."""
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 
 from streams.metrics.catalogue import Catalogue
@@ -13,7 +14,9 @@ from streams.reading.snapshot import Snapshot
 from streams.reading.workers import Workers
 from streams.state.errors import StoreUnavailable
 from streams.state.keys import PartitionId
-from streams.status import decode_status
+from streams.status import WorkerStatus, decode_status
+
+log = logging.getLogger(__name__)
 
 SHOWN_VALUES = 200
 AT_ONCE = 16  # partitions that are read at the same time: each takes a connection
@@ -37,6 +40,7 @@ class Reader:
         self._replicas: dict[PartitionId, Replica] = {}
         self._workers = Workers()
         self._up = self._failed = False
+        self._misheard = ""  # why a worker's status could not be read when it was last asked for
         self._counts: dict[str, Mapping[str, int]] = {}
         self._clock = clock
         self._at_ms = 0
@@ -63,7 +67,7 @@ class Reader:
 
     async def _read(self, now_ms: int) -> None:
         partitions = await self._source.partitions()
-        self._workers.heard([decode_status(content) for content in await self._source.workers()], now_ms)
+        self._workers.heard(self._statuses(await self._source.workers()), now_ms)
         for partition in partitions:
             family = self._topics.get(partition.topic)
             if family and partition not in self._replicas:
@@ -74,6 +78,19 @@ class Reader:
             reads = (replica.refresh(self._source) for replica in replicas[start : start + AT_ONCE])
             for error in filter(None, await asyncio.gather(*reads, return_exceptions=True)):  # when none is under way any more
                 raise error
+
+    def _statuses(self, contents: Iterable[bytes]) -> list[WorkerStatus]:
+        """Those that can be read: of a worker of another version no more is known than of one that is silent."""
+        found, misheard = [], ""
+        for content in contents:
+            try:
+                found.append(decode_status(content))
+            except ValueError as error:
+                misheard = f"what a worker says is left out: {error}"
+        if misheard and not self._misheard:
+            log.warning("%s", misheard)
+        self._misheard = misheard
+        return found
 
     @property
     def health(self) -> Health:

@@ -1,6 +1,8 @@
 """A reader's copy of one partition: fetches only what changed, and never sees half a checkpoint."""
 
 import json
+import logging
+import struct
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,8 +21,12 @@ from streams.windows.rows import Rows, decode
 from streams.windows.series import read_names
 from streams.windows.storage import HEAD, LIVE, MINUTE, SERIES, TOTALS
 
+log = logging.getLogger(__name__)
+
 Array = np.ndarray
 ATTEMPTS = 3
+UNREADABLE = "its stored state cannot be read"
+_DAMAGED = ValueError, TypeError, LookupError, OverflowError, struct.error
 
 
 class StateSource(Protocol):
@@ -88,7 +94,19 @@ class Replica:
         return -1 if self.position == NOWHERE else offset_of(self.position)
 
     async def refresh(self, source: StateSource) -> None:
-        """Reads what changed. A checkpoint between two reads makes it start over; after three it is left for next time."""
+        """Reads what changed. What cannot be read is told of as a problem, and read again next time."""
+        rows, missing, again, told = self._rows, self._missing, self._again, self.problem == UNREADABLE
+        try:
+            await self._refresh(source)
+        except _DAMAGED as error:
+            self._reset()
+            self._missing = self._missing.union(missing, rows.values())  # whatever was taken before it failed
+            self._again, self.problem = max(self._again, again), UNREADABLE
+            if not told:
+                log.warning("%s: %s: %.200r", self.partition, UNREADABLE, error)
+
+    async def _refresh(self, source: StateSource) -> None:
+        """A checkpoint between two reads makes it start over; after three it is left for next time."""
         head = await source.read(self.partition, HEAD)
         for _ in range(ATTEMPTS):
             if head[0] is None:
@@ -121,8 +139,9 @@ class Replica:
         meta = json.loads(head[3] or b"{}")
         self._move_to(int(head[0] or 0))
         self.folded_until = int(head[2] or 0)
-        self.watermark, self.counts = meta["watermark"], Counter(meta["counts"])
-        self.counts["dropped_values"] = meta["dropped"]
+        self.watermark = int(meta["watermark"])
+        self.counts = Counter({name: int(n) for name, n in dict(meta["counts"]).items()})
+        self.counts["dropped_values"] = int(meta["dropped"])
         for (kind, block), content in contents.items():
             if kind == SERIES and content is not None:
                 self._name(block, content)
@@ -154,11 +173,10 @@ class Replica:
 
     def _name(self, block: int, content: bytes) -> None:
         """The names of one block, and none of those it had before."""
-        for known in (self._rows, self._hours):
-            for number in [number for number in known if number % BLOCKS == block]:
-                del known[number]
-        for number, name, hour in read_names(content):
-            self._rows[number], self._hours[number] = self.names.row(name), hour
+        named = [(int(number), self.names.row(name), int(hour)) for number, name, hour in read_names(content)]
+        kept = [number for number in self._rows if number % BLOCKS != block]
+        self._rows = {number: self._rows[number] for number in kept} | {number: row for number, row, _ in named}
+        self._hours = {number: self._hours[number] for number in kept} | {number: hour for number, _, hour in named}
         self.renamed += 1
 
     def last_met(self) -> Iterator[tuple[int, int]]:

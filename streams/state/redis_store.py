@@ -1,5 +1,7 @@
 """Partitions in Redis: one hash each, written by one script call a checkpoint. Every write is safe to repeat."""
 
+import logging
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
@@ -11,6 +13,9 @@ from streams.state.redis_client import Client
 from streams.state.redis_errors import translated
 from streams.state.script import Script
 
+log = logging.getLogger(__name__)
+
+PARTITION = re.compile(rb"([\w.-]+):(0|[1-9]\d{0,9})")
 REGISTER_EVERY_SECONDS = 60.0  # again and again, so that a set lost in a rollback heals
 
 
@@ -28,6 +33,7 @@ class RedisStore:
         self._keys = Keys(prefix)
         self._clock = clock
         self._registered: dict[PartitionId, float] = {}
+        self._odd: set[bytes] = set()  # names of no partition that were told of
         self._checkpoint = Script("streams.state", "checkpoint.lua")
         self._load = Script("streams.state", "load.lua")
         self._forget = Script("streams.state", "forget.lua")
@@ -83,7 +89,11 @@ class RedisStore:
     async def partitions(self) -> list[PartitionId]:
         """Every partition that ever had a checkpoint, sorted. One may be empty: refused, or lost in a rollback."""
         names = cast("set[bytes]", await self._client.smembers(self._keys.partitions))
-        return sorted(_partition(name.decode()) for name in names)
+        found = {name: match for name in names if (match := PARTITION.fullmatch(name))}
+        for name in sorted(names - found.keys() - self._odd):
+            log.warning("a member of %s is no partition and is left out: %.200r", self._keys.partitions, name)
+            self._odd.add(name)
+        return sorted(PartitionId(match[1].decode(), int(match[2])) for match in found.values())
 
     @translated
     async def read(self, partition: PartitionId, fields: Sequence[bytes]) -> list[bytes | None]:
@@ -99,7 +109,8 @@ class RedisStore:
         ids = sorted(cast("set[bytes]", await self._client.smembers(self._keys.workers)))
         if not ids:
             return []
-        said = cast("list[bytes | None]", await self._client.mget([self._keys.worker(id_.decode()) for id_ in ids]))
+        keys = [self._keys.worker(id_.decode(errors="replace")) for id_ in ids]
+        said = cast("list[bytes | None]", await self._client.mget(keys))
         if dead := [id_ for id_, status in zip(ids, said, strict=True) if status is None]:
             await self._client.srem(self._keys.workers, *dead)
         return [status for status in said if status is not None]
@@ -112,8 +123,3 @@ class RedisStore:
         # The value first: a reader that met the id without it would take the worker for dead.
         await self._client.set(self._keys.worker(worker), status, px=round(ttl_seconds * 1000))
         await self._client.sadd(self._keys.workers, worker)
-
-
-def _partition(name: str) -> PartitionId:
-    topic, _, number = name.rpartition(":")
-    return PartitionId(topic, int(number))

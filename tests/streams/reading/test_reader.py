@@ -10,13 +10,15 @@ import pytest
 
 from monitor.demo.story import tell
 from streams.metrics.registry import catalogue
+from streams.reading.figures import Total
 from streams.reading.reader import AT_ONCE, Reader
-from streams.reading.replica import ATTEMPTS
+from streams.reading.replica import ATTEMPTS, UNREADABLE
 from streams.reading.snapshot import Snapshot
 from streams.reading.workers import LOST, UNREAD
 from streams.state.errors import StoreUnavailable
 from streams.state.keys import PartitionId
 from streams.state.memory_store import MemoryStore
+from streams.windows.packing import pack_versions, unpack_versions
 from streams.windows.pane import BLOCKS
 from streams.windows.storage import HEAD
 from tests.streams.records import START
@@ -201,6 +203,33 @@ async def test_a_partition_that_nobody_reads_is_named() -> None:
     assert (await world.at(1000)).complete
     world.pipeline.assigned([PAGES])
     assert (await world.at(3000)).problems == (f"experience.page-load:1: {UNREAD}",)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff",
+        b"no JSON",
+        b"[]",
+        b"{}",
+        b'{"worker": "w", "version": "0", "sequence": 1, "partitions": [{"topic": "experience.page-load", "number": 0}]}',
+        b'{"worker": [], "version": "0", "sequence": 1, "partitions": []}',
+    ],
+)
+async def test_what_a_worker_says_and_nobody_understands_is_left_out(content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    """As one of another version may that says less. It is told once; others are heard, and it too when it speaks plainly."""
+    world = World(PAGES)
+    world.write(PAGES, {})
+    await world.at(1000)
+    await world.store.announce("other", content, 60)
+    for ms in (2000, 3000):
+        assert (await world.at(ms)).complete
+    [said] = caplog.messages
+    assert said.startswith("what a worker says is left out: ")
+    await world.store.announce("w", content, 60)
+    silent = await world.at(3500, works=False)
+    assert silent.problems == ("no worker is running: start one with `xmon worker`",)
+    assert (await world.at(4000)).complete
 
 
 async def test_a_partition_that_is_behind_is_named() -> None:
@@ -485,6 +514,50 @@ async def test_what_another_catalogue_wrote_is_named_and_not_read() -> None:
     snapshot = await world.at(2000, works=False)
     assert value(snapshot, "page_views") is None
     assert any("another version" in problem for problem in snapshot.problems)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        *((name, damage) for name in (b"_next", b"_folded_until", b"_versions") for damage in (b"x", b"\xff")),
+        *((name, damage) for name in (b"s:", b"p:", b"l:", b"m:", b"live") for damage in (b"", b"x", b"\xff" * 30)),
+        *((b"s:", damage) for damage in (b"{}", b"[]", b"[[]]", b'[["x", "shop", "production", "all", "all", 0]]')),
+        (b"_layout", b"\xff"),
+        *((b"_meta", damage) for damage in (b"\xff", b"[]", b"{}")),
+        (b"_meta", b'{"watermark": "x", "counts": {}, "dropped": 0}'),
+        (b"_meta", b'{"watermark": 0, "counts": ["records"], "dropped": 0}'),
+    ],
+)
+async def test_a_partition_that_cannot_be_read_is_named_and_the_others_go_on(
+    name: bytes, damage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is in it is missing in windows, and in no counter, until it can be read again. It is told once."""
+    other, (first, last) = partition("contact", 1), (START, START + 4 * MINUTE)
+    world = World(CONTACTS, other)
+    for world.now_ms in (first, last):
+        world.write(CONTACTS, *({"contact": f"c{i}", "queue": f"q{i}", "state": "queued"} for i in range(40)))
+        world.write(other, {"contact": "d", "queue": "q", "state": "queued"})
+        await world.work()
+    counted = _counted(await world.at(4 * MINUTE))
+    stored, written = world.store.hashes[CONTACTS], {**world.store.hashes[CONTACTS]}
+    stored[b"_versions"] = pack_versions({key: version + 1 for key, version in unpack_versions(written[b"_versions"]).items()})
+    stored |= {field: damage for field in written if field.startswith(name)}
+    for second in (1, 2):
+        snapshot = await world.at(4 * MINUTE + second * 1000, works=False)
+        assert {problem for problem in snapshot.problems if LOST not in problem} == {f"{CONTACTS}: {UNREADABLE}"}
+        assert value(snapshot, "contacts_waiting") == 1
+        assert _counted(snapshot) == counted
+    [said] = caplog.messages
+    assert said.startswith(f"{CONTACTS}: {UNREADABLE}: ")
+    world.store.hashes[CONTACTS] = written
+    snapshot = await world.at(4 * MINUTE + 3000, works=False)
+    assert snapshot.complete
+    assert value(snapshot, "contacts_waiting") == 41
+    assert _counted(snapshot) == counted
+
+
+def _counted(snapshot: Snapshot) -> dict[object, int]:
+    return {(one.figure, one.series, one.labels): one.value for one in snapshot.totals() if isinstance(one, Total)}
 
 
 @pytest.mark.parametrize("left", ["some", "nothing"])

@@ -88,6 +88,24 @@ async def test_a_name_lost_in_a_rollback_is_written_again(client: Client, redis_
     assert await store.partitions() == [PAGES]
 
 
+async def test_a_name_of_no_partition_is_left_out_and_told_of_once(
+    client: Client, redis_prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever wrote it there, all others are read. An id of no worker is dropped like one of a worker that is gone."""
+    store, odd = RedisStore(client, redis_prefix), (b"page-load", b"page-load:x", b"page-load:-1", b"page-load:01", b"\xff:1")
+    await store.checkpoint(PAGES, None, at(0))
+    await client.sadd(Keys(redis_prefix).partitions, *odd)
+    for _ in range(3):
+        assert await store.partitions() == [PAGES]
+    assert sorted(caplog.messages) == sorted(
+        f"a member of {redis_prefix}:partitions is no partition and is left out: {name!r}" for name in odd
+    )
+    await store.announce("w", b"well", 60)
+    await client.sadd(Keys(redis_prefix).workers, b"\xff")
+    assert await store.workers() == [b"well"]
+    assert await client.smembers(Keys(redis_prefix).workers) == {b"w"}
+
+
 @pytest.mark.parametrize("seed", range(6))
 async def test_memory_and_redis_answer_alike(client: Client, redis_prefix: str, seed: int) -> None:
     """Any sequence of calls gets the same answers from both stores, so a simulation in memory speaks for Redis."""
