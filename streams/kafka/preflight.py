@@ -4,7 +4,8 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.admin.config_resource import ConfigResourceType
@@ -26,10 +27,30 @@ from streams.kafka.settings import KafkaSettings, address
 
 log = logging.getLogger(__name__)
 
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """A setting of a topic that is warned of where it contains `unwanted`."""
+
+    setting: str
+    unwanted: str
+    better: str
+    why: str
+
+
+CAUTIONS = (
+    Caution(
+        *("message.timestamp.type", "CreateTime", "LogAppendTime"),
+        "a producer's clock that is ahead makes later records of its partition late",
+    ),
+    Caution(
+        *("cleanup.policy", "compact", "delete"),
+        "where a key comes again, as a session's does, earlier events may be gone unread, and nobody counts them",
+    ),
+)
 CONNECT_MS = 5_000
 PAUSE_SECONDS = 1.0
 REMIND_SECONDS = 30.0
-TIMESTAMPS, WANTED = "message.timestamp.type", "LogAppendTime"
 REFUSALS = {
     AuthenticationFailedError: "the user name or the password is wrong",
     AuthenticationMethodNotSupported: "it does not offer this SASL mechanism",
@@ -59,7 +80,7 @@ async def ready(settings: KafkaSettings, topics: Collection[str], stop: asyncio.
             line = f"{error}; still trying"
         else:
             if not missing:
-                await _warn_of_clocks(settings, sorted(set(topics) - {settings.dead_letter_topic}))
+                await _warn_of_topics(settings, sorted(set(topics) - {settings.dead_letter_topic}))
                 return
             patience = now + settings.unreachable_after_seconds
             line = f"waiting for missing topics: {', '.join(missing)} (create them with `xmon topics create`)"
@@ -102,32 +123,34 @@ async def _topics(settings: KafkaSettings) -> set[str]:
     return {topic[1] for topic in answer.topics}
 
 
-async def _warn_of_clocks(settings: KafkaSettings, topics: Sequence[str]) -> None:
-    """Names the topics in which one producer's clock can make what others send late. Nobody need allow this question."""
+async def _warn_of_topics(settings: KafkaSettings, topics: Sequence[str]) -> None:
+    """Names the topics in which events may become late, or be lost, uncounted. Nobody need allow this question."""
     try:
-        kinds = await _timestamps(settings, topics)
+        configs = await _configs(settings, topics)
     except (KafkaError, KafkaUnreachable, TimeoutError) as error:
-        log.debug("what timestamps the topics have was not answered: %r", error)
+        log.debug("how the topics are configured was not answered: %r", error)
         return
-    for topic, kind in kinds.items():
-        if kind != WANTED:
-            log.warning(
-                "topic %s has the producers' timestamps (%s): a clock that is ahead makes later records of its partition "
-                "late. Hint: kafka-configs.sh --bootstrap-server %s --entity-type topics --entity-name %s --alter "
-                "--add-config %s=%s",
-                *(topic, kind, settings.servers[0], topic, TIMESTAMPS, WANTED),
-            )
+    for topic, config in configs.items():
+        for caution in CAUTIONS:
+            if caution.unwanted in (found := config.get(caution.setting, "")):
+                log.warning(
+                    "topic %s has %s=%s: %s. Hint: kafka-configs.sh --bootstrap-server %s --entity-type topics "
+                    "--entity-name %s --alter --add-config %s=%s",
+                    *(topic, caution.setting, found, caution.why, settings.servers[0], topic, caution.setting, caution.better),
+                )
 
 
-async def _timestamps(settings: KafkaSettings, topics: Sequence[str]) -> dict[str, str]:
-    """Topic → CreateTime or LogAppendTime, where we may know."""
+async def _configs(settings: KafkaSettings, topics: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+    """Topic → what it has of the settings that are warned of, where we may know."""
+    names = [caution.setting for caution in CAUTIONS]
     connection = await connect(settings)
     try:
-        asked = [(ConfigResourceType.TOPIC.value, topic, [TIMESTAMPS]) for topic in topics]
+        asked = [(ConfigResourceType.TOPIC.value, topic, names) for topic in topics]
         answer = await connection.send(DescribeConfigsRequest(asked))
     finally:
         connection.close()
-    return {name: entries[0][1] for error, _, _, name, entries in answer.resources if not error and entries}
+    found = [(topic, entries) for error, _, _, topic, entries in answer.resources if not error]
+    return {topic: {name: value or "" for name, value, *_ in entries} for topic, entries in found}
 
 
 async def _pause(stop: asyncio.Event) -> None:

@@ -14,22 +14,34 @@ from streams.kafka import preflight
 from streams.kafka.settings import KafkaSettings
 from tests.streams.kafka.recording import create_topics
 
+CLOCKS = "message.timestamp.type=CreateTime: ", "message.timestamp.type=LogAppendTime"
+COMPACTED = "cleanup.policy=compact,delete: ", "cleanup.policy=delete"
+
 
 @pytest.mark.kafka
-async def test_a_topic_with_the_producers_clocks_is_named_once(
-    settings: KafkaSettings, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("config", "warnings"),
+    [
+        ({"message.timestamp.type": "CreateTime"}, [CLOCKS]),
+        ({"message.timestamp.type": "LogAppendTime", "cleanup.policy": "compact,delete"}, [COMPACTED]),
+        ({"cleanup.policy": "compact,delete"}, [CLOCKS, COMPACTED]),
+    ],
+)
+async def test_a_topic_that_makes_events_late_or_forgets_them_is_named_once(
+    settings: KafkaSettings, config: dict[str, str], warnings: list[tuple[str, str]], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With the command that changes it; topics that carry the broker's clock are not mentioned, nor dead letters."""
+    """With the command that changes it; topics that are as they should be are not mentioned, nor dead letters."""
     [good] = await create_topics(settings, "good")
     bad = f"{settings.topic_prefix}bad"
     admin = AIOKafkaAdminClient(**settings.client())
     await admin.start()
-    await admin.create_topics([NewTopic(bad, 1, 1, topic_configs={"message.timestamp.type": "CreateTime"})])
+    await admin.create_topics([NewTopic(bad, 1, 1, topic_configs=config)])
     await admin.close()
     await preflight.ready(settings, [good, bad, settings.dead_letter_topic], asyncio.Event())
-    [said] = [message for message in caplog.messages if not message.startswith("waiting")]
-    assert said.startswith(f"topic {bad} has the producers' timestamps (CreateTime)")
-    assert said.endswith(f"--entity-name {bad} --alter --add-config message.timestamp.type=LogAppendTime")
+    said = [message for message in caplog.messages if not message.startswith("waiting")]
+    for message, (what, setting) in zip(said, warnings, strict=True):
+        assert message.startswith(f"topic {bad} has {what}")
+        assert message.endswith(f"--entity-name {bad} --alter --add-config {setting}")
 
 
 @dataclass
@@ -61,13 +73,13 @@ class Broker:
     ],
     ids=["denied", "unknown", "silence"],
 )
-async def test_a_broker_that_does_not_tell_timestamps_stops_nobody(
+async def test_a_broker_that_does_not_tell_configurations_stops_nobody(
     answer: object, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The right to read the configuration of topics is not needed, and its lack is nothing to warn of."""
     caplog.set_level(logging.INFO)
     broker = Broker(answer)
     monkeypatch.setattr(preflight, "connect", broker.connect)
-    await preflight._warn_of_clocks(KafkaSettings(), ["a"])
+    await preflight._warn_of_topics(KafkaSettings(), ["a"])
     assert len(broker.asked) == 2  # the question, and the end of the connection
     assert caplog.messages == []
