@@ -27,11 +27,11 @@ def struct_of(model: Any, derived: Mapping[str, Callable[[Any], str]]) -> type[m
     """A struct with the fields of a TypedDict as attributes, None where an event has none, and attributes that are computed
     from them. Raises ValueError for a model that says what cannot be compiled."""
     schema = TypeAdapter(model).json_schema()
-    required = schema["required"]
-    fields: list[tuple[Any, ...]] = [(name, _compiled(schema["properties"][name])) for name in required]
-    fields += [(name, _compiled(one), None) for name, one in schema["properties"].items() if name not in required]
+    fields: list[tuple[Any, ...]] = []
+    for name, one in schema["properties"].items():  # in the order of the contract: fields that come in it are found at once
+        fields.append((name, _compiled(one)) if name in schema["required"] else (name, _compiled(one), None))
     computed = {name: property(compute) for name, compute in derived.items()}
-    return msgspec.defstruct(model.__name__, fields, namespace=computed, forbid_unknown_fields=True, gc=False)
+    return msgspec.defstruct(model.__name__, fields, namespace=computed, kw_only=True, forbid_unknown_fields=True, gc=False)
 
 
 def _compiled(schema: Mapping[str, Any]) -> Any:
