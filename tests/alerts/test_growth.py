@@ -171,7 +171,7 @@ async def test_a_loss_is_told_while_the_pipeline_stalls() -> None:
     outbox = Outbox()
     engine = Engine(RULES, MemoryAlertStore(), outbox, notified=["chat"])
     for second in range(0, 100, 10):
-        counts = {"offsets_lost_total": {"page-load": 40 * (second >= 80)}, "dead_letters_total": {}}
+        counts = {own.counter: {} for own in FIGURES.values()} | {"offsets_lost_total": {"page-load": 40 * (second >= 80)}}
         await engine.turn(FakeSnapshot(START_MS + second * 1000, complete=False, counts=counts))
 
     told = [((news.at_ms - START_MS) // 1000, news.rule) for news in outbox.waiting("chat")]
