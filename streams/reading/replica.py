@@ -93,6 +93,11 @@ class Replica:
         """The offset up to which records are counted; -1 where nothing is."""
         return -1 if self.position == NOWHERE else offset_of(self.position)
 
+    @property
+    def counts_again(self) -> bool:
+        """Whether a rollback took something that was shown."""
+        return self.next < self._again
+
     async def refresh(self, source: StateSource) -> None:
         """Reads what changed. What cannot be read is told of as a problem, and read again next time."""
         rows, missing, again, told = self._rows, self._missing, self._again, self.problem == UNREADABLE

@@ -31,7 +31,7 @@ class Workers:
     def __init__(self) -> None:
         self._heard: dict[str, _Heard] = {}
         self._ends: dict[PartitionId, int] = {}  # the lowest end of each log that anybody has told
-        self._told: defaultdict[PartitionId, deque[tuple[int, int]]] = defaultdict(deque)  # the last ends with when, ascending
+        self._told: defaultdict[PartitionId, deque[tuple[int, int]]] = defaultdict(deque)  # the last ends, and when they were
 
     def heard(self, statuses: list[WorkerStatus], now_ms: int) -> None:
         """Notes who speaks, and who has fallen silent."""
@@ -50,18 +50,17 @@ class Workers:
                 partition, end = PartitionId(one.topic, one.number), one.next + one.lag
                 self._ends[partition] = min(end, self._ends.get(partition, end))
                 told = self._told[partition]
-                while told and told[-1][1] > end:  # of a log that was there before
-                    told.pop()
-                while told and told[0][0] < now_ms - BEHIND_MS:
-                    told.popleft()
                 told.append((now_ms, end))
+                while told[0][0] < now_ms - BEHIND_MS:
+                    told.popleft()
 
     def _keeps_up(self, partition: PartitionId, replica: Replica | None, now_ms: int) -> bool:
         """Whether what is stored is of these seconds: by its own time, which may be late, or by where the log ended."""
         if replica is None:
             return False
-        ended = (end for at_ms, end in self._told[partition] if at_ms >= now_ms - BEHIND_MS)
-        return now_ms - replica.watermark <= BEHIND_MS or replica.next >= next(ended, inf)
+        ended = [end for at_ms, end in self._told[partition] if FRESH_MS <= now_ms - at_ms <= BEHIND_MS]
+        reached = replica.next >= max(ended, default=inf) and not replica.counts_again
+        return reached or now_ms - replica.watermark <= BEHIND_MS
 
     def caught_up_once(self, replicas: Mapping[PartitionId, Replica]) -> bool:
         """Whether all is stored that the logs held when they were first told of: whatever anybody was shown before."""
