@@ -212,7 +212,7 @@ class Runner:
             self._stands_still = ""
             self._applying.forget()
         fields = await self._store.load()
-        if fields is None:
+        if fields is None or self._store.closed:
             return None
         state = Partition(self._family, self._settings.policy, self._settings.pseudonym)
         ledger = Ledger(state, self._settings.key_fingerprint)

@@ -1,10 +1,12 @@
 """Partitions in Redis: one hash each, written by one script call a checkpoint. Every write is safe to repeat."""
 
+import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
+from math import inf
 from typing import cast
 
 from streams.state.keys import Keys, PartitionId
@@ -17,6 +19,7 @@ log = logging.getLogger(__name__)
 
 PARTITION = re.compile(rb"([\w.-]+):(0|[1-9]\d{0,9})")
 REGISTER_EVERY_SECONDS = 60.0  # again and again, so that a set lost in a rollback heals
+LOADED_AT_ONCE = 8  # all answers share the way here, and each must be whole before its time is up
 
 
 class RedisStore:
@@ -34,6 +37,7 @@ class RedisStore:
         self._clock = clock
         self._registered: dict[PartitionId, float] = {}
         self._odd: set[bytes] = set()  # names of no partition that were told of
+        self._loading = asyncio.Semaphore(LOADED_AT_ONCE)
         self._checkpoint = Script("streams.state", "checkpoint.lua")
         self._load = Script("streams.state", "load.lua")
         self._forget = Script("streams.state", "forget.lua")
@@ -48,14 +52,14 @@ class RedisStore:
                 pipeline.hget(self._keys.partition(partition), NEXT.decode())
             stored = await pipeline.execute() if partitions else []
         found = {partition: int(offset) for partition, offset in zip(partitions, stored, strict=True) if offset is not None}
-        for partition in found:
-            await self._register(partition, anew=False)
+        await self._register(found)
         return found
 
     @translated
     async def load(self, partition: PartitionId) -> dict[bytes, bytes]:
         """All fields of a partition, of minutes the names only; empty where there is none."""
-        found = await self._load.run(self._client, [self._keys.partition(partition)])
+        async with self._loading:
+            found = await self._load.run(self._client, [self._keys.partition(partition)])
         return dict(zip(found[::2], found[1::2], strict=True))
 
     @translated
@@ -63,7 +67,7 @@ class RedisStore:
         """The next offset that is stored after the call: the write stands if and only if it is the one in `fields`."""
         require_storable(fields)
         # Before the script: a partition that is stored is never unknown to readers.
-        await self._register(partition, anew=expected is None)
+        await self._register([partition], anew=expected is None)
         before = b"" if expected is None else b"%d" % expected
         stored = await self._checkpoint.run(
             self._client, [self._keys.partition(partition)], before, *chain.from_iterable(fields.items())
@@ -77,11 +81,12 @@ class RedisStore:
             chunk = fields[start : start + MOST_FIELDS]
             await self._forget.run(self._client, [self._keys.partition(partition)], b"%d" % folded_until, *chunk)
 
-    async def _register(self, partition: PartitionId, *, anew: bool) -> None:
+    async def _register(self, partitions: Iterable[PartitionId], *, anew: bool = False) -> None:
         now = self._clock()
-        if anew or now - self._registered.get(partition, -REGISTER_EVERY_SECONDS) >= REGISTER_EVERY_SECONDS:
-            await self._client.sadd(self._keys.partitions, str(partition))
-            self._registered[partition] = now
+        due = [one for one in partitions if anew or now - self._registered.get(one, -inf) >= REGISTER_EVERY_SECONDS]
+        if due:
+            await self._client.sadd(self._keys.partitions, *map(str, due))
+            self._registered |= dict.fromkeys(due, now)
 
     # -- StateSource
 

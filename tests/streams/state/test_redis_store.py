@@ -13,7 +13,7 @@ from streams.state.errors import StoreError, StoreRejected, StoreUnavailable
 from streams.state.keys import Keys, PartitionId
 from streams.state.memory_store import MemoryStore
 from streams.state.redis_client import Client
-from streams.state.redis_store import RedisStore
+from streams.state.redis_store import LOADED_AT_ONCE, RedisStore
 from tests.services.proxy import Proxy
 from tests.services.redis import RedisServer
 from tests.streams.state.blocks import PAGES, at, opened
@@ -86,6 +86,46 @@ async def test_a_name_lost_in_a_rollback_is_written_again(client: Client, redis_
     now = 60.0
     await store.checkpoint(PAGES, 1, at(2))
     assert await store.partitions() == [PAGES]
+
+
+async def test_many_partitions_are_loaded_a_few_at_a_time(
+    client: Client, redis_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All answers share one line: if all were on their way, none might be whole in time."""
+    store, under_way, most = RedisStore(client, redis_prefix), 0, 0
+    load = store._load.run
+
+    async def counted(*arguments: object) -> object:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        try:
+            return await load(*arguments)  # type: ignore[arg-type]
+        finally:
+            under_way -= 1
+
+    monkeypatch.setattr(store._load, "run", counted)
+    await store.checkpoint(PAGES, None, at(0))
+    found = await asyncio.gather(*(store.load(PAGES) for _ in range(50)))
+    assert all(fields[b"_next"] == b"0" for fields in found)
+    assert 1 < most <= LOADED_AT_ONCE
+
+
+async def test_names_are_written_in_one_go(client: Client, redis_prefix: str) -> None:
+    """A worker of many partitions has little time to find out where it goes on."""
+    partitions = [PartitionId(PAGES.topic, number) for number in range(300)]
+    for partition in partitions:
+        await RedisStore(client, redis_prefix).checkpoint(partition, None, at(0))
+    await client.delete(Keys(redis_prefix).partitions)
+    store, written = RedisStore(client, redis_prefix), await _calls(client, "sadd")
+    assert len(await store.next_offsets(partitions)) == 300
+    assert await store.partitions() == partitions
+    assert await _calls(client, "sadd") == written + 1
+
+
+async def _calls(client: Client, command: str) -> int:
+    statistics = await client.info("commandstats")
+    return int(statistics.get(f"cmdstat_{command}", {"calls": 0})["calls"])
 
 
 async def test_a_name_of_no_partition_is_left_out_and_told_of_once(
