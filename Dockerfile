@@ -12,6 +12,5 @@ COPY --from=build /opt/xmon /opt/xmon
 ENV PATH=/opt/xmon/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 EXPOSE 9464 9465
-HEALTHCHECK --interval=5s --timeout=5s --start-period=20s --retries=5 CMD ["xmon", "healthcheck"]
 ENTRYPOINT ["xmon"]
 CMD ["run"]

@@ -75,6 +75,13 @@ def test_a_service_is_watched(name: str) -> None:
         assert (how["condition"] == "service_completed_successfully") == (needed == "topics")
 
 
+@pytest.mark.parametrize("role", ["worker", "serve"])
+def test_a_role_is_asked_for_its_own_health(role: str) -> None:
+    """Not for the other's, which answers in another container."""
+    assert SERVICES[role]["command"] == [role]
+    assert SERVICES[role]["healthcheck"]["test"] == ["CMD", "xmon", "healthcheck", role]
+
+
 def test_ports_are_published_to_this_machine_only() -> None:
     """Nothing in the stack asks for a password, so nothing is reached from elsewhere; Redis not at all."""
     ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
@@ -111,11 +118,15 @@ def test_redis_keeps_what_it_is_told() -> None:
 
 
 def test_the_image_runs_as_nobody_in_particular() -> None:
-    """The program runs as a user without a name elsewhere, from pinned images, with a health check."""
+    """The program runs as a user without a name elsewhere, from pinned images."""
     text = (ROOT / "Dockerfile").read_text()
     assert "USER 10001:10001" in text
-    assert "HEALTHCHECK" in text
     assert all(re.search(r":\d+\.\d+\.\d+", line) for line in text.splitlines() if line.startswith("FROM"))
+
+
+def test_the_image_leaves_health_checks_to_whoever_runs_it() -> None:
+    """It does not know its role: a worker that is asked for the health of `serve` would be replaced for ever."""
+    assert "HEALTHCHECK" not in (ROOT / "Dockerfile").read_text()
 
 
 def test_prometheus_accepts_its_configuration() -> None:
