@@ -21,6 +21,7 @@ DEPLOY = ROOT / "deploy"
 STACK: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, Any] = STACK["services"]
 ONE_SHOT = {"topics", "generator"}
+BUILT = {"topics", "worker", "serve", "generator"}
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -59,10 +60,18 @@ def test_nothing_in_memory_is_run(name: str) -> None:
     assert SERVICES[name]["tmpfs"] == (["/tmp:exec"] if name == "kafka" else ["/tmp"])
 
 
-@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - BUILT))
 def test_a_service_is_pinned(name: str) -> None:
     """An image has a full version, so that the same file starts the same programs next year."""
     assert re.search(r":v?\d+\.\d+\.\d+(-\w+)?$", SERVICES[name]["image"])
+
+
+@pytest.mark.parametrize("name", sorted(BUILT))
+def test_what_lies_here_is_what_runs(name: str) -> None:
+    """Compose builds at every start, not only where there is no image yet, and no two services under one name."""
+    assert SERVICES[name]["build"] == "."
+    assert SERVICES[name]["pull_policy"] == "build"
+    assert "image" not in SERVICES[name]
 
 
 @pytest.mark.parametrize("name", SERVICES)
