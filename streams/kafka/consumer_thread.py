@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
@@ -28,6 +29,17 @@ COMMIT_SECONDS = 5.0
 many_at_a_time()
 
 
+def adjust(consumer: Any, **values: Any) -> None:
+    """Set what aiokafka's consumer has and Faust has no setting for; AttributeError where it has no such thing.
+
+    Under another name records of aborted transactions would be counted, and nobody be told."""
+    for name in values:
+        if not hasattr(consumer, name):
+            raise AttributeError(f"aiokafka {version('aiokafka')} has no {name}: install the one that pyproject.toml names")
+    for name, value in values.items():
+        setattr(consumer, name, value)
+
+
 class Calls(MethodQueue):
     """What the main thread asks of this one. Stock Faust has two workers for it, and the fetch keeps one: everything else
     would wait in line for answers of brokers that are slow, or away."""
@@ -46,9 +58,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_min_bytes = transport.settings.fetch_min_bytes  # noqa: SLF001 - Faust has no setting for it
-        consumer._fetch_max_wait_ms = transport.settings.fetch_max_wait_ms  # noqa: SLF001
-        consumer._isolation_level = "read_committed"  # noqa: SLF001
+        settings = transport.settings
+        adjust(
+            consumer,
+            _fetch_min_bytes=settings.fetch_min_bytes,
+            _fetch_max_wait_ms=settings.fetch_max_wait_ms,
+            _isolation_level="read_committed",
+        )
         pause_between_questions(consumer._client)  # noqa: SLF001
         return consumer
 

@@ -21,6 +21,7 @@ from streams.events.decode import Record
 # Where what stands in a batch of the log: https://kafka.apache.org/documentation/#recordbatch
 LENGTH, AFTER_LENGTH, MAGIC, CHECKSUM, CHECKED = 8, 12, 16, 17, 21
 WITHOUT_TIMES, OLDEST_WITH_CRC32C = 0, 2
+WRITTEN_FOR = "0.14.0"
 ALL = sys.maxsize
 
 
@@ -124,5 +125,5 @@ class Result(FetchResult):  # type: ignore[misc]
 
 def many_at_a_time() -> None:
     """From now on, for all consumers of this process. Only with the version of aiokafka that this was written for."""
-    if version("aiokafka").startswith("0.14."):
+    if version("aiokafka") == WRITTEN_FOR:
         fetcher.MemoryRecords, fetcher.PartitionRecords, fetcher.FetchResult = Runs, Records, Result

@@ -1,9 +1,13 @@
 """Records taken many at a time are those that aiokafka would give one by one."""
 
 import random
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
@@ -14,7 +18,8 @@ from google_crc32c import value as crc32c
 
 from streams.events.decode import Decoder, Reason
 from streams.events.page_load import FAMILY
-from streams.kafka.fetched import CHECKED, CHECKSUM, Records, Runs
+from streams.kafka import fetched
+from streams.kafka.fetched import CHECKED, CHECKSUM, WRITTEN_FOR, Records, Result, Runs, many_at_a_time
 
 TP = TopicPartition("a", 0)
 [OneByOne] = Records.__bases__  # by its name in aiokafka it may have been replaced
@@ -120,3 +125,25 @@ def test_a_record_of_before_kafka_had_times_is_refused(compression: int) -> None
     assert not more
     refused = Decoder(FAMILY, 1000).decode(records).refused
     assert [refusal.reason for refusal in refused] == [Reason.OUT_OF_RANGE] * 2
+
+
+STOCK = (MemoryRecords, *Records.__bases__, *Result.__bases__)
+
+
+@pytest.mark.parametrize(("installed", "used"), [(WRITTEN_FOR, (Runs, Records, Result)), ("0.14.1", STOCK), ("0.140.0", STOCK)])
+def test_another_aiokafka_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch, installed: str, used: tuple[type, ...]) -> None:
+    """Even the next patch release may do otherwise what is replaced here."""
+    names = ("MemoryRecords", "PartitionRecords", "FetchResult")
+    for name, stock in zip(names, STOCK, strict=True):
+        monkeypatch.setattr(fetcher, name, stock)
+    monkeypatch.setattr(fetched, "version", lambda _: installed)
+    many_at_a_time()
+    assert tuple(getattr(fetcher, name) for name in names) == used
+
+
+def test_what_is_overridden_is_installed_exactly() -> None:
+    """An image gets the Faust, mode and aiokafka that are tried here; what takes many at a time is for this aiokafka."""
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    for name in ("faust-streaming", "mode-streaming", "aiokafka"):
+        assert [pin.partition("==")[2] for pin in project["dependencies"] if pin.startswith(name)] == [version(name)]
+    assert version("aiokafka") == WRITTEN_FOR
