@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,9 @@ from monitor.settings import Settings, SettingsError
 from streams.kafka.settings import KafkaSettings
 from streams.state import redis_client as redis
 from streams.state.errors import StoreUnavailable
+from streams.state.keys import Keys, PartitionId
+from streams.state.redis_errors import answered
+from streams.state.redis_store import RedisStore
 
 if TYPE_CHECKING:
     import httpx
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PULSE_SECONDS = 2.0
+SAID_EVERY_SECONDS = 30.0
+REFUSED_SECONDS = 10.0  # for which a refused write is remembered: longer than a worker waits before it tries again
 
 
 def secret(value: SecretStr | None) -> str | None:
@@ -83,16 +89,31 @@ def notified(settings: Settings, client: "httpx.AsyncClient") -> "list[Target]":
 
 
 class StorePulse:
-    """Whether Redis answers, asked every two seconds. What could lose figures is said once."""
+    """Whether Redis answers, asked every two seconds. What could lose figures is said once.
 
-    def __init__(self, client: redis.Client, *, quiet: bool = False) -> None:
+    Whether it takes writes is asked where `writes` is given, for workers: one that cannot write waits. `serve` shows figures
+    also from a Redis that is full, and its alerts say by themselves that they are not kept.
+    """
+
+    def __init__(
+        self,
+        client: redis.Client,
+        writes: Keys | None = None,
+        *,
+        quiet: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._client = client
-        self._said: set[str] = set()
+        self._writes = writes
         self._quiet = quiet
+        self._clock = clock
         self._alive = asyncio.Event()
+        self._refused_until = float("-inf")
+        self._warned: set[str] = set()
+        self._said: dict[str, float] = {}
 
     def healthy(self) -> bool:
-        return self._alive.is_set()
+        return self._alive.is_set() and self._clock() >= self._refused_until
 
     async def refused(self) -> None:
         """Raises `StoreRejected` when Redis refuses us. That it is away is no reason: it may come."""
@@ -102,14 +123,27 @@ class StorePulse:
     async def run(self) -> None:
         """Asks for ever."""
         while True:
-            try:
-                await self._ask()
-            except StoreUnavailable as error:
-                if self._alive.is_set() or not self._said & {str(error)}:
-                    log.warning("%s", error)
-                self._said.add(str(error))
-                self._alive.clear()
+            await self.beat()
             await asyncio.sleep(PULSE_SECONDS)
+
+    async def beat(self) -> None:
+        """Asks once."""
+        try:
+            await self._ask()
+        except StoreUnavailable as error:
+            self._alive.clear()
+            self.say(error)
+
+    def say(self, error: StoreUnavailable) -> None:
+        """Once in half a minute."""
+        text, now = str(error), self._clock()
+        if now - self._said.get(text, float("-inf")) >= SAID_EVERY_SECONDS:
+            log.warning("%s", text)
+            self._said[text] = now
+
+    def write_refused(self) -> None:
+        """Redis near its limit of memory takes small writes, such as the pulse's, and no others."""
+        self._refused_until = self._clock() + REFUSED_SECONDS
 
     async def wait(self, stop: asyncio.Event) -> None:
         """Returns once Redis answers, or when `stop` is set."""
@@ -121,12 +155,40 @@ class StorePulse:
                 task.cancel()
 
     async def _ask(self) -> None:
-        warnings = await redis.check(self._client)
+        warnings = await redis.check(self._client, self._writes)
         self._alive.set()
         for warning in warnings if not self._quiet else ():
-            if warning not in self._said:
+            if warning not in self._warned:
                 log.warning("%s", warning)
-        self._said = set(warnings)
+        self._warned = set(warnings)
+
+
+class WorkerStore(RedisStore):
+    """A store whose pulse hears of each checkpoint that Redis refuses."""
+
+    def __init__(self, client: redis.Client, prefix: str, pulse: StorePulse) -> None:
+        super().__init__(client, prefix)
+        self._pulse = pulse
+
+    async def checkpoint(self, partition: PartitionId, expected: int | None, fields: Mapping[bytes, bytes]) -> int | None:
+        try:
+            return await super().checkpoint(partition, expected, fields)
+        except StoreUnavailable as error:
+            if answered(error):  # what hangs is left to the watchdog: another connection may mend it
+                self._pulse.write_refused()
+            raise
+
+
+async def shared_key(client: redis.Client, keys: Keys, pulse: StorePulse, stop: asyncio.Event) -> bytes | None:
+    """The key for pseudonyms that all workers share, asked for until Redis gives it; None where `stop` is set before."""
+    while not stop.is_set():
+        try:
+            return await redis.pseudonym_key(client, keys)
+        except StoreUnavailable as error:
+            pulse.say(error)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), PULSE_SECONDS)
+    return None
 
 
 def _text(path: Path | None) -> str | None:

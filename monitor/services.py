@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
-from monitor.connections import StorePulse, kafka_settings, notified, redis_client, secret
+from monitor.connections import StorePulse, WorkerStore, kafka_settings, notified, redis_client, secret, shared_key
 from monitor.lifetime import together, until
 from monitor.listen import bind, host_names, serve_http
 from monitor.memory import settle
@@ -25,7 +25,7 @@ from streams.metrics.registry import catalogue
 from streams.pipeline import Pipeline
 from streams.runner import PipelineSettings
 from streams.state.keys import Keys
-from streams.state.redis_client import Client, keep_pseudonym_key, pseudonym_key
+from streams.state.redis_client import Client, keep_pseudonym_key
 from streams.state.redis_store import RedisStore
 from streams.windows.partition import Policy
 
@@ -44,7 +44,8 @@ async def run(
     async with AsyncExitStack() as stack:
         sockets = listening(settings, roles, stack)
         client = await stack.enter_async_context(redis_client(settings))
-        pulse = StorePulse(client, quiet=throwaway)
+        writes = Keys(settings.redis_prefix) if "worker" in roles else None
+        pulse = StorePulse(client, writes, quiet=throwaway)
         await pulse.refused()
         parts = await serving(settings, client, stop, stack, sockets["serve"]) if "serve" in roles else []
         parts += working(settings, client, pulse, stop, sockets.get("worker")) if "worker" in roles else []
@@ -103,7 +104,7 @@ def working(
     settings: Settings, client: Client, pulse: StorePulse, stop: asyncio.Event, listener: socket.socket | None
 ) -> list[Part]:
     """Consuming, and the worker's own condition over HTTP."""
-    store = RedisStore(client, settings.redis_prefix)
+    store = WorkerStore(client, settings.redis_prefix, pulse)
     board = Overheard(store)
     parts = [consuming(settings, client, pulse, stop, store, board)]
     if listener:
@@ -120,7 +121,9 @@ async def consuming(
         return
     topics = catalogue().topics(settings.topic_prefix)
     given, keys = secret(settings.pseudonym_key), Keys(settings.redis_prefix)
-    key = given.encode() if given else await pseudonym_key(client, keys)
+    key = given.encode() if given else await shared_key(client, keys, pulse, stop)
+    if key is None:
+        return
     computing = pipeline_settings(settings, key)
 
     def pipeline(kafka: Log) -> Pipeline:

@@ -27,3 +27,7 @@ class Keys:
 
     def worker(self, worker: str) -> str:
         return f"{self.workers}:{worker}"
+
+    def pulse(self, number: int) -> str:
+        """Never there. Different numbers fall on different cluster nodes."""
+        return f"{self.prefix}:{{pulse-{number}}}"

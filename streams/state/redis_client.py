@@ -26,6 +26,7 @@ RETRIES = 3  # a flicker only; callers wait and repeat on their own. Every comma
 # a partition. To stand in line for a few is no way out: when Redis hangs, who comes late hears of it minutes after the first.
 CONNECTIONS = 10_000
 OLDEST_TRUSTED_MAJOR = 7
+MOST_PULSES = 1_000  # names that are tried, to find one on each primary; one without slots has none
 KEY_SECONDS = 1.0  # how long the key for pseudonyms may be missing
 
 
@@ -74,13 +75,33 @@ def _client(scheme: str, rest: str, options: dict[str, Any]) -> Client:
 
 
 @translated
-async def check(client: Client) -> list[str]:
-    """Warnings about settings under which figures could be lost. Raises a store error where Redis cannot be used."""
+async def check(client: Client, writes: Keys | None = None) -> list[str]:
+    """Warnings about settings under which figures could be lost. Raises a store error where Redis cannot be used.
+
+    With `writes` it must also take writes. That is asked without leaving anything behind.
+    """
     try:
         nodes = await _infos(client)
     except NoPermissionError:
-        return ["the Redis user may not run INFO, so persistence and memory policy are unchecked"]
-    return list(dict.fromkeys(warning for node in nodes for warning in _warnings(node)))
+        warnings = ["the Redis user may not run INFO, so persistence and memory policy are unchecked"]
+    else:
+        warnings = list(dict.fromkeys(warning for node in nodes for warning in _warnings(node)))
+    for key in _pulses(client, writes) if writes else ():
+        await client.set(key, b"", xx=True)  # a write is refused before its key, which is never there, is looked for
+    return warnings
+
+
+def _pulses(client: Client, keys: Keys) -> list[str]:
+    """A key on each primary: one alone may be full, or cut off from its replicas."""
+    if not isinstance(client, RedisCluster):
+        return [keys.pulse(0)]
+    primaries, found = len(client.get_primaries()), dict[str, str]()
+    for key in map(keys.pulse, range(MOST_PULSES)):
+        if primary := client.get_node_from_key(key):
+            found.setdefault(primary.name, key)
+        if len(found) == primaries:
+            break
+    return list(found.values())
 
 
 async def _infos(client: Client) -> list[Mapping[str, Any]]:

@@ -13,6 +13,7 @@ from redis.exceptions import (
     ConnectionError,  # noqa: A004 - redis's own, which is no OSError
     RedisClusterException,
     RedisError,
+    ResponseError,
     TimeoutError,  # noqa: A004
 )
 
@@ -65,6 +66,11 @@ def store_error(error: BaseException) -> StoreError:
     if isinstance(error, ConnectionError | TimeoutError | ClusterError | RedisClusterException | OSError):
         return StoreUnavailable(problem, _UNREACHABLE)
     return StoreRejected(problem, "Redis 7 or later, or Valkey, is needed")
+
+
+def answered(error: StoreError) -> bool:
+    """Whether Redis itself said so, over a connection that works."""
+    return isinstance(error.__cause__, ResponseError)
 
 
 def _words(error: BaseException) -> list[str]:

@@ -4,16 +4,18 @@ import os
 import random
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from streams.kafka.exit_codes import ExitCode
 from tests.conftest import real
-from tests.e2e.monitor import Monitor, Process, Settings
+from tests.e2e.monitor import Monitor, Process, Settings, eventually
 from tests.faults import comparison, stuck
 from tests.faults.publishing import Publishing, story
 from tests.faults.site import Site
@@ -27,6 +29,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 PARTS, PART = 10, 200  # of events
 PUBLISH_SECONDS = 10.0
 END_SECONDS = 30.0
+FULL_SECONDS = 20.0
 WAYS = (
     (stuck.blocked_loop, ExitCode.LOOP_BLOCKED),
     (stuck.silent_fetcher, ExitCode.NO_PROGRESS),
@@ -105,6 +108,35 @@ def test_each_way_of_being_stuck_has_its_exit_code_and_nothing_is_lost(scene: Sc
         with scene.part():
             worker.must_end(code)
     assert scene.differences() == []
+
+
+def test_a_redis_that_is_full_ends_no_worker(
+    start_redis: Callable[..., RedisServer], kafka: KafkaServer, tmp_path: Path, topic_prefix: str
+) -> None:
+    """Nothing is applied for longer than the watchdog allows, yet nothing is stuck: the worker waits, and goes on by itself."""
+    redis = start_redis()
+    with (
+        closing(Monitor(tmp_path, kafka, redis, topic_prefix.rstrip("."))) as monitor,
+        Redis(host=HOST, port=redis.port) as client,
+    ):
+        scene = Scene(monitor, kafka, redis)
+        with scene.part():
+            worker = scene.stuck(stuck.nothing, ExitCode.NO_PROGRESS)
+        scene.site.catch_up()
+        client.config_set("maxmemory", 1)
+        worker.begin()
+        with scene.part():
+            time.sleep(FULL_SECONDS)
+            assert worker.lives(), worker.log.read_text()
+        says(worker, store=False)
+        client.config_set("maxmemory", 0)
+        scene.site.catch_up()
+        eventually(lambda: says(worker, store=True))
+        assert scene.differences() == []
+
+
+def says(worker: StuckWorker, *, store: bool) -> None:
+    assert worker.json("/healthz")["store"] is store
 
 
 class Misleading(KafkaServer):

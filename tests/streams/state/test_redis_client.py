@@ -1,6 +1,7 @@
 """Connecting to Redis: every kind of URL, what is warned about, and what each refusal means."""
 
 import asyncio
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from streams.state.errors import StoreError, StoreRejected, StoreUnavailable
 from streams.state.keys import Keys
 from streams.state.redis_client import KEY_SECONDS, check, connect, keep_pseudonym_key, pseudonym_key
-from streams.state.redis_errors import store_error
+from streams.state.redis_errors import _WAIT, store_error
 from tests.services.redis import RedisServer
 from tests.services.redis_cluster import RedisCluster
 from tests.services.service import free_port
@@ -60,6 +61,65 @@ async def test_a_user_without_info_is_told_so(start_redis: StartRedis) -> None:
     await client.aclose()
     (warning,) = await _warnings(server.url, username="app", password="pass")
     assert "may not run INFO" in warning
+
+
+REFUSALS = {  # what Redis says: options, and what makes it say so
+    "OOM": ([], "CONFIG SET maxmemory 1"),
+    "READONLY": ([], "REPLICAOF 127.0.0.1 1"),
+    "NOREPLICAS": ([], "CONFIG SET min-replicas-to-write 1"),
+    "MISCONF": (["--save", "3600 1", "--dbfilename", "taken"], "BGSAVE"),
+}
+
+
+@pytest.mark.parametrize("word", REFUSALS)
+async def test_a_server_that_takes_no_writes_is_unavailable_to_those_who_write(start_redis: StartRedis, word: str) -> None:
+    """Who only reads finds it well. Asking leaves nothing behind."""
+    options, command = REFUSALS[word]
+    server, keys = start_redis(options=options), Keys("refused")
+    (server.directory / "taken").mkdir()  # nothing can be saved under this name
+    client = connect(server.url)
+    try:
+        assert await check(client, keys) == []
+        assert await client.dbsize() == 0
+        await client.execute_command(*command.split())
+        while (await client.info())["rdb_bgsave_in_progress"]:  # noqa: ASYNC110 - what is waited for is in Redis
+            await asyncio.sleep(0.01)
+        with pytest.raises(StoreUnavailable, match=re.escape(_WAIT[word])):
+            await check(client, keys)
+        assert await check(client) == []
+    finally:
+        await client.aclose()
+
+
+async def test_one_full_primary_is_enough(start_redis_cluster: Callable[..., RedisCluster]) -> None:
+    """Some partition lies on it, whichever it is."""
+    cluster, keys = start_redis_cluster(), Keys("full")
+    client = connect(cluster.url)
+    try:
+        assert await check(client, keys) == []
+        for primary in cluster.primaries:
+            assert primary.ask("CONFIG SET maxmemory 1").startswith("+OK")
+            with pytest.raises(StoreUnavailable, match="maxmemory"):
+                await check(client, keys)
+            assert primary.ask("CONFIG SET maxmemory 0").startswith("+OK")
+            assert await check(client, keys) == []
+    finally:
+        await client.aclose()
+
+
+@pytest.mark.parametrize("rights", [["~other:*", "+@all"], ["~*", "+@all", "-@write"], ["~*", "+@all", "-@write", "-info"]])
+async def test_a_user_who_may_not_write_is_rejected(start_redis: StartRedis, rights: list[str]) -> None:
+    """Waiting would not help: the hint says who can."""
+    server = start_redis()
+    client = connect(server.url)
+    await client.execute_command("ACL", "SETUSER", "app", "on", ">pass", *rights)
+    await client.aclose()
+    client = connect(server.url, username="app", password="pass")
+    try:
+        with pytest.raises(StoreRejected, match="ACL SETUSER"):
+            await check(client, Keys("rights"))
+    finally:
+        await client.aclose()
 
 
 async def test_check_names_a_wrong_password_and_a_server_that_is_down(start_redis: StartRedis) -> None:
