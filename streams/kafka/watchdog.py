@@ -37,14 +37,18 @@ class Limit:
     seconds: float
     says: str
     excused: bool = True
+    sessions: int = 0  # so many session timeouts, where they are longer
 
 
+REBALANCES = 2  # of which a broker may let each last for most of a session: it waits for workers that are dead
 LIMITS = {
     ExitCode.LOOP_BLOCKED: Limit(60, "the event loop stands still", excused=False),
     ExitCode.NO_ASSIGNMENT: Limit(
-        120, "the consumer group gives no answer although a broker does (are its advertised.listeners reachable?)"
+        120,
+        "the consumer group gives no answer although a broker does (are its advertised.listeners reachable?)",
+        sessions=REBALANCES,
     ),
-    ExitCode.FLOW_STOPPED: Limit(120, "a rebalance does not come to its end"),
+    ExitCode.FLOW_STOPPED: Limit(120, "a rebalance does not come to its end", sessions=REBALANCES),
     ExitCode.NO_PROGRESS: Limit(120, "records wait, nothing is applied, and the store is well"),
 }
 Wrong = tuple[ExitCode, PartitionId | None]
@@ -53,8 +57,9 @@ Wrong = tuple[ExitCode, PartitionId | None]
 class Watch:
     """Decides from one look after another; time is passed in."""
 
-    def __init__(self, broker_answers: Callable[[], bool]) -> None:
+    def __init__(self, broker_answers: Callable[[], bool], session_seconds: float) -> None:
         self._broker_answers = broker_answers
+        self._session_seconds = session_seconds
         self._last: Vitals | None = None
         self._since: dict[Wrong, float] = {}
 
@@ -73,7 +78,7 @@ class Watch:
 
     def _too_long(self, what: Wrong, since: float, now: float) -> bool:
         limit = LIMITS[what[0]]
-        if now - since <= limit.seconds:
+        if now - since <= max(limit.seconds, limit.sessions * self._session_seconds):
             return False
         if limit.excused and not self._broker_answers():
             self._since[what] = now
@@ -84,9 +89,9 @@ class Watch:
 class Watchdog:
     """A plain thread, so that a blocked event loop cannot block it too."""
 
-    def __init__(self, look: Callable[[], Vitals], broker_answers: Callable[[], bool], exit_process: Exit) -> None:
+    def __init__(self, look: Callable[[], Vitals], settings: KafkaSettings, exit_process: Exit) -> None:
         self._look = look
-        self._watch = Watch(broker_answers)
+        self._watch = Watch(lambda: broker_answers(settings), settings.session_timeout_seconds)
         self._exit = exit_process
         self._over = threading.Event()
 

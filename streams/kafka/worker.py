@@ -17,7 +17,7 @@ from streams.kafka.log import RIGHTS, GivenUp, KafkaLog
 from streams.kafka.membership import Membership
 from streams.kafka.preflight import ready
 from streams.kafka.settings import KafkaSettings
-from streams.kafka.watchdog import Exit, Vitals, Watchdog, broker_answers, end_within
+from streams.kafka.watchdog import Exit, Vitals, Watchdog, end_within
 from streams.state.errors import StoreError
 from streams.state.keys import PartitionId
 
@@ -76,7 +76,7 @@ class Worker:
         add_agents(self._app, topics, self._feed, self._fail)
 
     async def run(self, stop: asyncio.Event, exit_process: Exit) -> None:
-        watchdog = Watchdog(self._vitals, lambda: broker_answers(self._settings), exit_process)
+        watchdog = Watchdog(self._vitals, self._settings, exit_process)
         watchdog.start()
         lives = [self._start(), self._tick(), self._measure_lag(), self._await_crash()]
         if self._membership:

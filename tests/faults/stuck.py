@@ -110,7 +110,7 @@ def hurry(code: ExitCode) -> None:
     while not is_now():
         time.sleep(0.05)
     if code in watchdog.LIMITS:
-        watchdog.LIMITS[code] = replace(watchdog.LIMITS[code], seconds=LIMIT_SECONDS)
+        watchdog.LIMITS[code] = replace(watchdog.LIMITS[code], seconds=LIMIT_SECONDS, sessions=0)
 
 
 FAULTS = {

@@ -20,8 +20,10 @@ WRONG = {
 }
 
 
-def first_end(look: Callable[[int], Vitals], seconds: int, answers: bool = True) -> tuple[int, ExitCode] | None:
-    watch = Watch(lambda: answers)
+def first_end(
+    look: Callable[[int], Vitals], seconds: int, answers: bool = True, session_seconds: float = 10
+) -> tuple[int, ExitCode] | None:
+    watch = Watch(lambda: answers, session_seconds)
     for second in range(seconds):
         wrong = watch.look(second, look(second))
         if wrong:
@@ -41,6 +43,13 @@ def test_an_outage_of_kafka_excuses_all_but_a_blocked_loop(code: ExitCode) -> No
     assert (first_end(WRONG[code], 1_000, answers=False) is None) == (code is not ExitCode.LOOP_BLOCKED)
 
 
+@pytest.mark.parametrize("code", WRONG)
+def test_only_what_waits_for_other_workers_has_more_time_with_a_long_session(code: ExitCode) -> None:
+    """While a broker rightly waits for a dead worker, the living ones must not end one after the other."""
+    group = code in {ExitCode.NO_ASSIGNMENT, ExitCode.FLOW_STOPPED}
+    assert first_end(WRONG[code], 1_000, session_seconds=300) == (601 if group else int(LIMITS[code].seconds) + 1, code)
+
+
 def test_what_is_well_now_and_then_is_well() -> None:
     """One good look starts the time anew."""
     stutter = lambda second: replace(WELL, turns=second, flowing=second % 100 == 0)  # noqa: E731
@@ -55,7 +64,7 @@ def test_no_progress_is_excused_while_the_store_is_away() -> None:
 
 def test_one_partition_that_stands_still_is_not_hidden_by_others() -> None:
     """Records wait in both, and only one is applied; it is named."""
-    watch, limit = Watch(lambda: True), int(LIMITS[ExitCode.NO_PROGRESS].seconds)
+    watch, limit = Watch(lambda: True, 10), int(LIMITS[ExitCode.NO_PROGRESS].seconds)
     looks = [watch.look(second, replace(WELL, turns=second, waiting={ONE: second, OTHER: 7})) for second in range(limit + 2)]
     assert looks == [None] * (limit + 1) + [(ExitCode.NO_PROGRESS, OTHER)]
 
