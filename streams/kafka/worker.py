@@ -10,6 +10,8 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any
 
+from aiokafka.protocol.group import LeaveGroupRequest
+
 from streams.kafka.app import add_agents, build_app
 from streams.kafka.batch import Batch, Log, Pipeline
 from streams.kafka.exit_codes import ConsumerFailed, KafkaRefused, PipelineFailed, WorkerError
@@ -27,7 +29,7 @@ TICK_SECONDS = 0.1
 MEMBERSHIP_SECONDS = 1.0
 LAG_SECONDS = 10.0
 LAG_PATIENCE_SECONDS = 30.0
-STOP_SHARE = 0.75  # of the time a stop may take, for Faust to leave the group
+UNJOIN_SHARE, STOP_SHARE = 0.15, 0.75  # of the time a stop may take: to leave a join under way, and for Faust to end
 
 
 async def run_worker(
@@ -106,6 +108,10 @@ class Worker:
 
     async def _leave(self, tasks: set[asyncio.Future[Any]]) -> bool:
         """Whether Faust has come to its end by itself."""
+        if self._app.rebalancing:
+            unjoining = asyncio.ensure_future(self._app.consumer._thread.call_thread(self._unjoin))  # noqa: SLF001
+            tasks.add(unjoining)
+            await asyncio.wait({unjoining}, timeout=self._settings.stop_within_seconds * UNJOIN_SHARE)
         leaving = asyncio.create_task(self._app.stop())
         in_time, _ = await asyncio.wait({leaving}, timeout=self._settings.stop_within_seconds * STOP_SHARE)
         for task in (*tasks, leaving):
@@ -115,6 +121,19 @@ class Worker:
             if not task.cancelled() and task.exception():
                 log.debug("ended while leaving", exc_info=task.exception())
         return leaving in in_time and not leaving.cancelled() and leaving.exception() is None
+
+    async def _unjoin(self) -> None:
+        """Leave a group that waits for others to join; aiokafka would wait with it. Runs on the consumer's thread.
+
+        A broker that has a join to answer reads nothing else on that connection, so this goes by another.
+        """
+        coordinator = self._coordinator
+        coordinator._coordination_task.cancel()  # noqa: SLF001
+        await asyncio.wait({coordinator._coordination_task})  # noqa: SLF001
+        node, member = coordinator.coordinator_id, coordinator.member_id
+        if node is not None and member and not coordinator._group_instance_id:  # noqa: SLF001
+            await coordinator._client.send(node, LeaveGroupRequest(coordinator.group_id, member))  # noqa: SLF001
+            coordinator.reset_generation()
 
     async def _start(self) -> None:
         """Returns after the first assignment."""

@@ -67,6 +67,11 @@ class Running:
         self.exits = exits
         self._stop = stop
 
+    @property
+    def rebalancing(self) -> bool:
+        """Whether it waits for the others to join."""
+        return bool(self.pipeline.log._app.rebalancing)  # type: ignore[attr-defined]
+
     async def stop(self) -> None:
         self._stop.set()
         await self.task

@@ -1,8 +1,13 @@
 """Workers that come and go, on a real broker."""
 
 import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.kafka.batch import Batch
 from streams.kafka.settings import KafkaSettings
@@ -20,6 +25,8 @@ from tests.streams.kafka.recording import (
 )
 
 pytestmark = pytest.mark.kafka
+
+LONG_SECONDS = 60
 
 
 async def test_workers_share_the_partitions_and_lose_none(settings: KafkaSettings) -> None:
@@ -90,3 +97,39 @@ async def test_what_a_rebalance_drops_is_fetched_again(settings: KafkaSettings) 
         assert kept
         assert min(epochs, default=2) > 1
     assert all(applied[partition] == list(range(50_000)) for partition in partitions)
+
+
+async def join_and_die(settings: KafkaSettings, names: Iterable[str]) -> None:
+    """A member that is gone without a word: until its session ends a rebalance waits for it."""
+    times = {"session_timeout_ms": LONG_SECONDS * 1000, "rebalance_timeout_ms": LONG_SECONDS * 1000}
+    member = AIOKafkaConsumer(*names, group_id=settings.group_id, group_instance_id="dead", **times, **settings.client())
+    await member.start()
+    await member.stop()
+
+
+async def members(settings: KafkaSettings) -> int:
+    admin = AIOKafkaAdminClient(**settings.client())
+    await admin.start()
+    try:
+        [answer] = await admin.describe_consumer_groups([settings.group_id])
+        return len(answer.groups[0][5])
+    finally:
+        await admin.close()
+
+
+async def test_a_stop_does_not_wait_for_a_rebalance(settings: KafkaSettings) -> None:
+    """Even one that waits, with a long session, for a dead worker; and the group is left, so that none waits for these too."""
+    long = replace(settings, session_timeout_seconds=LONG_SECONDS)
+    names = await create_topics(settings, "a")
+    async with worker(long, names) as old:
+        await old.until(lambda: bool(old.pipeline.assignments))
+        dying = asyncio.create_task(join_and_die(settings, names))
+        await old.until(lambda: len(old.pipeline.assignments) == 2)
+        await dying
+        async with worker(long, names) as new:
+            await old.until(lambda: old.rebalancing and new.rebalancing)
+            began = time.monotonic()
+            await asyncio.gather(old.stop(), new.stop())
+    assert time.monotonic() - began < settings.stop_within_seconds / 2
+    assert (old.exits, new.exits) == ([], [])
+    assert await members(settings) == 1
