@@ -26,7 +26,7 @@ class Vitals:
     turns: int  # of the event loop
     joined: bool  # the group has answered at least once
     flowing: bool  # no rebalance is under way
-    waiting: Mapping[PartitionId, int]  # where records wait, or nobody can tell: how many batches have been applied
+    waiting: Mapping[PartitionId, int]  # where records wait, or nobody can tell: a count that grows while it goes on
     store_healthy: bool
 
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any
 
+from aiokafka.consumer.fetcher import FetchError
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from streams.kafka.app import add_agents, build_app
@@ -223,10 +224,20 @@ class Worker:
         """From the watchdog's thread: counters are copied before they are looked through."""
         consumer = self._app._consumer  # noqa: SLF001 - None until Faust has made one
         taken, fed = self._taken.copy(), self._fed.copy()
+        applying, everywhere = taken - fed, fed.total()
         return Vitals(
             turns=self._turns,
             joined=self._joined,
             flowing=bool(consumer and consumer.flow_active) and not self._app.rebalancing,
-            waiting={which: fed[which] for which in {*self._lagging, *(taken - fed)}},
+            waiting={
+                which: everywhere if which not in applying and self._in_line(which) else fed[which]
+                for which in {*self._lagging, *applying}
+            },
             store_healthy=self._store_healthy(),
         )
+
+    def _in_line(self, which: PartitionId) -> bool:
+        """Whether its records are fetched and wait for their turn: aiokafka hands out first what it fetched first, so it comes
+        as long as batches are applied anywhere. With very many partitions that may take minutes."""
+        fetched = self._app.consumer._thread._ensure_consumer()._fetcher._records.get(which)  # noqa: SLF001
+        return fetched is not None and not isinstance(fetched, FetchError)

@@ -4,11 +4,14 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Self
 
 import pytest
+from aiokafka.consumer.fetcher import FetchError
 from aiokafka.errors import NodeNotReadyError
 from aiokafka.record.default_records import DefaultRecord
 from aiokafka.structs import TopicPartition
@@ -17,6 +20,7 @@ from streams.kafka import worker as life
 from streams.kafka.batch import Batch, DeadLetter
 from streams.kafka.exit_codes import ExitCode, KafkaRefused, KafkaUnreachable, PipelineFailed
 from streams.kafka.settings import KafkaSettings
+from streams.kafka.watchdog import Vitals
 from streams.state.keys import PartitionId
 from tests.services.kafka import KafkaServer
 from tests.services.service import free_port
@@ -219,6 +223,9 @@ class Brokers:
     """A consumer's thread as the worker sees it: of four partitions with a record each the first has no leader, the second
     is read to its end, and the broker of the last is away."""
 
+    def __init__(self, fetched: Mapping[PartitionId, object]) -> None:
+        self._fetcher = SimpleNamespace(_records=fetched)
+
     def assignment(self) -> set[TopicPartition]:
         return {TopicPartition("a", number) for number in LEADERS}
 
@@ -236,17 +243,62 @@ class Brokers:
     def position_now(self, partition: PartitionId) -> int | None:
         return {1: 1}.get(partition.number)
 
+    def _ensure_consumer(self) -> Self:
+        return self
+
 
 async def test_a_partition_without_a_leader_says_nothing_of_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor can any worker read it. Only where records wait, or a leader does not answer, may the watchdog ask for progress."""
     monkeypatch.setattr(life, "LAG_SECONDS", 0.01)
     monkeypatch.setattr(life, "LAG_PATIENCE_SECONDS", 0.05)
     one = life.Worker(KafkaSettings(), ["a"], lambda log: Recording(log, {}, {}), str(tmp_path), lambda: True)
-    one._app.consumer._thread = Brokers()
+    one._app.consumer._thread = Brokers({})
     measuring = asyncio.create_task(one._measure_lag())
     await until(lambda: bool(one._lagging))
     measuring.cancel()
     assert sorted(one._vitals().waiting) == [PartitionId("a", 2), PartitionId("a", 3)]
+
+
+async def test_each_partition_is_judged_by_itself_unless_it_waits_its_turn(tmp_path: Path) -> None:
+    """Not one with an error, or not fetched, or of which a batch is being applied: that others move says nothing of it."""
+    waits, failed, missing, applying, other = (PartitionId("a", number) for number in range(5))
+    one = life.Worker(KafkaSettings(), ["a"], lambda log: Recording(log, {}, {}), str(tmp_path), lambda: True)
+    fetched = {waits: object(), failed: FetchError(error=ValueError(), backoff=0), applying: object()}
+    one._app.consumer._thread, one._lagging = Brokers(fetched), [waits, failed, missing, applying]
+    one._taken[applying] = 1
+    before = one._vitals().waiting
+    one._fed[other] += 1
+    after = one._vitals().waiting
+    assert {which for which in after if after[which] != before[which]} == {waits}
+
+
+class Slow(Recording):
+    async def feed(self, batch: Batch) -> None:
+        await asyncio.sleep(0.01)
+        await super().feed(batch)
+
+
+async def test_partitions_that_wait_their_turn_are_not_stuck(settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With very many of them, after an outage, each waits for longer than a stuck one may; the worker is busy all the time."""
+    looks: list[Callable[[], Vitals]] = []
+
+    class Looking(life.Watchdog):
+        def __init__(self, look: Callable[[], Vitals], *rest: Any) -> None:
+            looks.append(look)
+            super().__init__(look, *rest)
+
+    monkeypatch.setattr(life, "Watchdog", Looking)
+    monkeypatch.setattr(life, "LAG_SECONDS", 0.05)
+    names = await create_topics(settings, "a")
+    await produce(settings, partitions_of(names), 1_000)
+    async with worker(replace(settings, max_poll_records=10), names, make=Slow) as running:
+        begun = running.pipeline.store
+
+        def moving() -> bool:
+            return any(looks[0]().waiting.get(partition) for partition in partitions_of(names) if partition not in begun)
+
+        await running.until(lambda: moving() or len(begun) == 3)
+        assert len(begun) < 3
 
 
 @pytest.mark.slow
