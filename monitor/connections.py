@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PULSE_SECONDS = 2.0
-SAID_EVERY_SECONDS = 30.0
 REFUSED_SECONDS = 10.0  # for which a refused write is remembered: longer than a worker waits before it tries again
 
 
@@ -110,7 +109,6 @@ class StorePulse:
         self._alive = asyncio.Event()
         self._refused_until = float("-inf")
         self._warned: set[str] = set()
-        self._said: dict[str, float] = {}
 
     def healthy(self) -> bool:
         return self._alive.is_set() and self._clock() >= self._refused_until
@@ -131,15 +129,12 @@ class StorePulse:
         try:
             await self._ask()
         except StoreUnavailable as error:
-            self._alive.clear()
-            self.say(error)
+            self.lost(error)
 
-    def say(self, error: StoreUnavailable) -> None:
-        """Once in half a minute."""
-        text, now = str(error), self._clock()
-        if now - self._said.get(text, float("-inf")) >= SAID_EVERY_SECONDS:
-            log.warning("%s", text)
-            self._said[text] = now
+    def lost(self, error: StoreUnavailable) -> None:
+        """Redis does not answer, or takes nothing: it is waited for until a beat finds it well."""
+        self._alive.clear()
+        log.warning(str(error))  # a kind of message for each reason, so that the log may be calm and miss none
 
     def write_refused(self) -> None:
         """Redis near its limit of memory takes small writes, such as the pulse's, and no others."""
@@ -159,7 +154,7 @@ class StorePulse:
         self._alive.set()
         for warning in warnings if not self._quiet else ():
             if warning not in self._warned:
-                log.warning("%s", warning)
+                log.warning(warning)
         self._warned = set(warnings)
 
 
@@ -181,14 +176,14 @@ class WorkerStore(RedisStore):
 
 async def shared_key(client: redis.Client, keys: Keys, pulse: StorePulse, stop: asyncio.Event) -> bytes | None:
     """The key for pseudonyms that all workers share, asked for until Redis gives it; None where `stop` is set before."""
-    while not stop.is_set():
+    while True:
+        await pulse.wait(stop)
+        if stop.is_set():
+            return None
         try:
             return await redis.pseudonym_key(client, keys)
         except StoreUnavailable as error:
-            pulse.say(error)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), PULSE_SECONDS)
-    return None
+            pulse.lost(error)
 
 
 def _text(path: Path | None) -> str | None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 SECONDS = 30.0
-RESTLESS = ("aiokafka.", "faust.", "mode.", "streams.kafka.log.", "streams.patience.")  # and what is below them
+RESTLESS = ("aiokafka.", "faust.", "mode.", "streams.kafka.log.", "streams.patience.", "monitor.connections.")  # and below
 
 
 class Calm(logging.Filter):

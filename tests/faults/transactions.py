@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 LARGEST, LONGEST_SECONDS = 100, 0.3  # of a transaction
 ABORTED = 0.2
@@ -55,34 +55,39 @@ class Transactions:
                 return
 
     def _publish(self, batch: list[Record]) -> None:
-        """Tries until the commit is certain."""
+        """Tries until there is a commit that is certain."""
         while not self._attempt(batch):
             self.aborted += 1
         self.committed += 1
 
     def _attempt(self, batch: list[Record]) -> bool:
+        acknowledged: list[Message] = []
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            if error is None and message.offset() >= 0:  # without an offset it is a guess, from a later record's
+                acknowledged.append(message)
+
         try:
             self._producer.begin_transaction()
             for record in batch:
-                self._producer.produce(**record)
-            if self._rng.random() < ABORTED:
-                self._producer.flush(TIMEOUT_SECONDS)
-                _insist(self._producer.abort_transaction)
-                return False
-            _insist(self._producer.commit_transaction)
-        except KafkaException as error:
-            self._recover(error, len(batch))
-            return False
-        return True
-
-    def _recover(self, error: KafkaException, records: int) -> None:
-        try:
-            if not error.args[0].txn_requires_abort():
-                self.unsure += records
-                raise error
+                self._producer.produce(**record, on_delivery=delivered)
+            unsent = self._producer.flush(TIMEOUT_SECONDS)
+            if not unsent and len(acknowledged) == len(batch) and self._rng.random() >= ABORTED:
+                self._commit(len(batch))
+                return True
             _insist(self._producer.abort_transaction, ABORT_ATTEMPTS)
         except KafkaException:
             self._begin_anew()
+        return False
+
+    def _commit(self, records: int) -> None:
+        """One call: where a first has no answer, a second may be told of a success that was none."""
+        try:
+            self._producer.commit_transaction(TIMEOUT_SECONDS)
+        except KafkaException as error:
+            if not error.args[0].txn_requires_abort():
+                self.unsure += records
+            raise
 
     def _begin_anew(self) -> None:
         """A producer of the same name: what the one before left open is aborted."""

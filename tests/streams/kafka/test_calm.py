@@ -21,6 +21,9 @@ def test_what_repeats_itself_is_heard_once_in_a_while_and_all_else_always() -> N
     assert not heard("streams.kafka.log", "%s failed, trying again", "reading the bounds of a log")
     assert heard("streams.patience", "%s: %s failed, trying again: %s", "page-load 0", "a checkpoint", "away")
     assert not heard("streams.patience", "%s: %s failed, trying again: %s", "page-load 1", "reading", "away")
+    assert heard("monitor.connections", "Redis is full")
+    assert not heard("monitor.connections", "Redis is full")
+    assert heard("monitor.connections", "Redis is away")
     assert all(heard("streams.runner", "again") for _ in range(3))
     now = 30.0
     assert heard("aiokafka.client", "no node %s", 1)
