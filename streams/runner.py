@@ -15,6 +15,7 @@ from streams.kafka.exit_codes import StateRefused
 from streams.metrics.catalogue import FamilyMetrics
 from streams.metrics.columns import Pseudonym
 from streams.patience import PartitionStore, PatientStore
+from streams.standing import Standing
 from streams.state.keys import PartitionId
 from streams.status import PartitionStatus
 from streams.windows.pane import BLOCKS
@@ -27,8 +28,6 @@ HINT = (
     "Hint: put back the settings or the version it was written with, or count anew from the start of the log under "
     "another XMON_REDIS_PREFIX and XMON_GROUP_ID."
 )
-PASSED_BY_SECONDS = 10.0  # longer than a batch is on its way
-OPEN_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +60,10 @@ class Runner:
         self._lock = asyncio.Lock()
         self._ledger: Ledger | None = None  # None: the hash must be read first
         self._applying = Applying(partition)
-        self._stands_still = ""  # why nothing more is applied before a restart
+        self._standing = Standing(partition, kafka, clock)
         self._checkpointed = self._not_before = clock()  # that all is written; the next write
         self._seconds, self._bytes = 0.0, 0
         self._written: int | None = None  # the position of the hash when it was last read or written
-        self._came = clock()  # the last batch
-        self._held_back = 0, clock()  # the end of what may be read, and since when it is the same or nothing is behind it
 
     @property
     def stored(self) -> int | None:
@@ -80,9 +77,9 @@ class Runner:
     async def feed(self, batch: Batch) -> None:
         """Queues the records if they continue what is here, else seeks to where it stands."""
         async with self._lock:
-            self._came = self._clock()
+            self._standing.hear()
             ledger = self._ledger or await self._restore()
-            if ledger is None or self._stands_still or batch.epoch != self._log.epoch(self.partition):
+            if ledger is None or self._standing.still or batch.epoch != self._log.epoch(self.partition):
                 return
             if batch.start != self._expected(ledger) and not await self._continues(ledger, batch.start):
                 return
@@ -98,7 +95,7 @@ class Runner:
             return
         async with self._lock:
             ledger = self._ledger or await self._restore()
-            if ledger and self._passed_by(ledger) and not await self._pass_over(ledger):
+            if ledger and self._standing.passed_by(self._expected(ledger)) and not await self._pass_over(ledger):
                 return
             if ledger and not self._store.closed:
                 await self._checkpoint(ledger)
@@ -115,13 +112,6 @@ class Runner:
     def _expected(self, ledger: Ledger) -> int:
         pending = self._applying.pending
         return pending[-1].offset + 1 if pending else ledger.partition.next
-
-    def _passed_by(self, ledger: Ledger) -> bool:
-        """Whether Kafka's side has gone on without us, for a while: as a rule what is missing is no longer in the log."""
-        taken = self._log.taken(self.partition)
-        if self._stands_still or taken is None or taken <= self._expected(ledger):
-            return False
-        return self._clock() >= self._came + PASSED_BY_SECONDS
 
     def _due(self) -> bool:
         return self._clock() >= self._not_before
@@ -150,10 +140,9 @@ class Runner:
 
     async def _pass_over(self, ledger: Ledger) -> bool:
         """Counts as lost what the log no longer has; False where nothing can follow."""
-        first, last = await self._log.bounds(self.partition)
-        self._came, expected = self._clock(), self._expected(ledger)
-        if last < expected:
-            self._stand_still(f"the log ends at {last}, the stored state at {expected}")
+        expected = self._expected(ledger)
+        first = await self._standing.goes_on(expected)
+        if first is None:
             return False
         if first > expected:
             if not await self._apply(ledger):
@@ -208,8 +197,8 @@ class Runner:
     async def _restore(self) -> Ledger | None:
         """The state that is stored, or that of an empty partition at the start of its log; and seeks to where it stands."""
         self._applying.drop()
-        if self._stands_still:  # the store has something else now
-            self._stands_still = ""
+        if self._standing.still:  # the store has something else now
+            self._standing.still = ""
             self._applying.forget()
         fields = await self._store.load()
         if fields is None or self._store.closed:
@@ -228,7 +217,7 @@ class Runner:
             return None
         self._ledger, self._checkpointed, self._written = ledger, self._clock(), ledger.stored
         if found not in ("", ledger.log):
-            self._stand_still(f"Kafka's topic has the id {found}, the stored state counts {ledger.log}")
+            self._standing.stand_still(f"Kafka's topic has the id {found}, the stored state counts {ledger.log}")
         await self._log.seek(self.partition, state.next)
         return ledger
 
@@ -236,39 +225,16 @@ class Runner:
         """Whether the topic is the one that is counted. Brokers older than 2.8 give no ids: then nobody knows."""
         return await self._log.topic_id(self.partition) in ("", ledger.log)
 
-    def _stand_still(self, why: str) -> None:
-        anew = f"the topic was created anew. Hint: `xmon topics reset {self.partition.topic}` goes on with the new log."
-        self._stands_still = f"{why}: {anew}"
-        log.error("%s stands still: %s", self.partition, self._stands_still)
-
     def status(self) -> PartitionStatus:
         """How the partition is, for whoever reads figures."""
         return PartitionStatus(
             topic=self.partition.topic,
             number=self.partition.number,
             next=self._ledger.partition.next if self._ledger else -1,
-            lag=self._lag(),
+            lag=self._standing.lag(self._ledger.partition.next) if self._ledger else None,
             age_seconds=round(self._clock() - self._checkpointed, 3),
             checkpoint_seconds=round(self._seconds, 6),
             checkpoint_bytes=self._bytes,
-            problem=self._stands_still or self._store.problem or self._open_transaction(),
+            problem=self._standing.still or self._store.problem or self._standing.open_transaction(),
             stored=self._written,
         )
-
-    def _open_transaction(self) -> str:
-        """What cannot be read because of a transaction that lasts; a short one is nothing to speak of."""
-        end, undecided = self._log.undecided(self.partition)
-        known, since = self._held_back
-        if end != known or not undecided:
-            self._held_back = end, self._clock()
-            return ""
-        if self._clock() < since + OPEN_SECONDS:
-            return ""
-        return f"an open transaction holds back {undecided} offsets from {end} on: its producer must end it"
-
-    def _lag(self) -> int | None:
-        """Records that are not applied: those not taken yet, and those that were taken and wait."""
-        ahead, taken = self._log.lag(self.partition), self._log.taken(self.partition)
-        if ahead is None or taken is None or self._ledger is None:
-            return None
-        return ahead + max(taken - self._ledger.partition.next, 0)
