@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from aiokafka.consumer.fetcher import FetchError
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.protocol.group import LeaveGroupRequest
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -132,6 +134,25 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 self._ensure_consumer().seek(tp, offset)
                 self.chain.sought(assignment, partition, offset)
 
+    @property
+    def coordinator(self) -> Any:
+        """aiokafka's, once the group has been joined."""
+        return self._ensure_consumer()._coordinator  # noqa: SLF001
+
+    async def unjoin(self) -> None:
+        """Leave a group that waits for others to join; aiokafka would wait with it. Called from the main thread."""
+        await self.call_thread(self._unjoin)
+
+    async def _unjoin(self) -> None:
+        """A broker that has a join to answer reads nothing else on that connection, so this goes by another."""
+        coordinator = self.coordinator
+        coordinator._coordination_task.cancel()  # noqa: SLF001
+        await asyncio.wait({coordinator._coordination_task})  # noqa: SLF001
+        node, member = coordinator.coordinator_id, coordinator.member_id
+        if node is not None and member and not coordinator._group_instance_id:  # noqa: SLF001
+            await coordinator._client.send(node, LeaveGroupRequest(coordinator.group_id, member))  # noqa: SLF001
+            coordinator.reset_generation()
+
     def position_now(self, partition: PartitionId) -> int | None:
         """The offset of the next fetch; None before there is one."""
         assignment = self._assignment()
@@ -153,6 +174,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """The end of what may be read, and how many offsets an open transaction holds back behind it."""
         state = self._fetched(partition)
         return (int(state.lso), max(int(state.highwater) - int(state.lso), 0)) if state else (0, 0)
+
+    def in_line_now(self, partition: PartitionId) -> bool:
+        """Whether its records are fetched and wait for their turn: aiokafka hands out first what it fetched first, so it comes
+        as long as batches are applied anywhere. With very many partitions that may take minutes."""
+        fetched = self._ensure_consumer()._fetcher._records.get(partition)  # noqa: SLF001
+        return fetched is not None and not isinstance(fetched, FetchError)
 
     def _fetched(self, partition: PartitionId) -> Any:
         """What aiokafka knows of a partition, once a fetch has told where the log ends."""

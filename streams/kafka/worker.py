@@ -10,11 +10,9 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any
 
-from aiokafka.consumer.fetcher import FetchError
-from aiokafka.protocol.group import LeaveGroupRequest
-
 from streams.kafka.app import add_agents, build_app
 from streams.kafka.batch import Batch, Log, Pipeline
+from streams.kafka.consumer_thread import ConsumerThread
 from streams.kafka.exit_codes import ConsumerFailed, KafkaRefused, PipelineFailed, WorkerError
 from streams.kafka.log import RIGHTS, GivenUp, KafkaLog
 from streams.kafka.membership import Membership
@@ -91,7 +89,7 @@ class Worker:
         finally:
             release = end_within(self._settings.stop_within_seconds, exit_process)
             if stop.is_set() and self._membership and self._joined:
-                self._membership.give_up(self._coordinator)
+                self._membership.give_up(self._thread.coordinator)
             left = await self._leave({*tasks, stopping})
             watchdog.stop()
         if left:  # else the consumer's thread may live on, in its place in the group, and keep this process alive for ever
@@ -110,7 +108,7 @@ class Worker:
     async def _leave(self, tasks: set[asyncio.Future[Any]]) -> bool:
         """Whether Faust has come to its end by itself."""
         if self._app.rebalancing:
-            unjoining = asyncio.ensure_future(self._app.consumer._thread.call_thread(self._unjoin))  # noqa: SLF001
+            unjoining = asyncio.ensure_future(self._thread.unjoin())
             tasks.add(unjoining)
             await asyncio.wait({unjoining}, timeout=self._settings.stop_within_seconds * UNJOIN_SHARE)
         leaving = asyncio.create_task(self._app.stop())
@@ -122,19 +120,6 @@ class Worker:
             if not task.cancelled() and task.exception():
                 log.debug("ended while leaving", exc_info=task.exception())
         return leaving in in_time and not leaving.cancelled() and leaving.exception() is None
-
-    async def _unjoin(self) -> None:
-        """Leave a group that waits for others to join; aiokafka would wait with it. Runs on the consumer's thread.
-
-        A broker that has a join to answer reads nothing else on that connection, so this goes by another.
-        """
-        coordinator = self._coordinator
-        coordinator._coordination_task.cancel()  # noqa: SLF001
-        await asyncio.wait({coordinator._coordination_task})  # noqa: SLF001
-        node, member = coordinator.coordinator_id, coordinator.member_id
-        if node is not None and member and not coordinator._group_instance_id:  # noqa: SLF001
-            await coordinator._client.send(node, LeaveGroupRequest(coordinator.group_id, member))  # noqa: SLF001
-            coordinator.reset_generation()
 
     async def _start(self) -> None:
         """Returns after the first assignment."""
@@ -193,7 +178,7 @@ class Worker:
         while True:
             await asyncio.sleep(MEMBERSHIP_SECONDS)
             if self._joined:
-                await self._app.consumer._thread.call_thread(membership.mend, self._coordinator)  # noqa: SLF001
+                await self._thread.call_thread(membership.mend, self._thread.coordinator)
 
     async def _await_crash(self) -> None:
         """Faust notes a crash in a flag, often from another thread, and goes on."""
@@ -211,9 +196,9 @@ class Worker:
         return error
 
     @property
-    def _coordinator(self) -> Any:
-        """aiokafka's, once the group has been joined."""
-        return self._app.consumer._thread._ensure_consumer()._coordinator  # noqa: SLF001 - Faust offers no other way
+    def _thread(self) -> ConsumerThread:
+        thread: ConsumerThread = self._app.consumer._thread  # noqa: SLF001 - Faust offers no other way
+        return thread
 
     @property
     def _joined(self) -> bool:
@@ -230,14 +215,8 @@ class Worker:
             joined=self._joined,
             flowing=bool(consumer and consumer.flow_active) and not self._app.rebalancing,
             waiting={
-                which: everywhere if which not in applying and self._in_line(which) else fed[which]
+                which: everywhere if which not in applying and self._thread.in_line_now(which) else fed[which]
                 for which in {*self._lagging, *applying}
             },
             store_healthy=self._store_healthy(),
         )
-
-    def _in_line(self, which: PartitionId) -> bool:
-        """Whether its records are fetched and wait for their turn: aiokafka hands out first what it fetched first, so it comes
-        as long as batches are applied anywhere. With very many partitions that may take minutes."""
-        fetched = self._app.consumer._thread._ensure_consumer()._fetcher._records.get(which)  # noqa: SLF001
-        return fetched is not None and not isinstance(fetched, FetchError)

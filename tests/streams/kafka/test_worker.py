@@ -18,6 +18,7 @@ from aiokafka.structs import TopicPartition
 
 from streams.kafka import worker as life
 from streams.kafka.batch import Batch, DeadLetter
+from streams.kafka.consumer_thread import ConsumerThread
 from streams.kafka.exit_codes import ExitCode, KafkaRefused, KafkaUnreachable, PipelineFailed
 from streams.kafka.settings import KafkaSettings
 from streams.kafka.watchdog import Vitals
@@ -222,6 +223,8 @@ LEADERS = {0: None, 1: 1, 2: 1, 3: 2}
 class Brokers:
     """A consumer's thread as the worker sees it: of four partitions with a record each the first has no leader, the second
     is read to its end, and the broker of the last is away."""
+
+    in_line_now = ConsumerThread.in_line_now
 
     def __init__(self, fetched: Mapping[PartitionId, object]) -> None:
         self._fetcher = SimpleNamespace(_records=fetched)
