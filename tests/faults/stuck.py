@@ -1,5 +1,6 @@
 """`xmon worker` that gets stuck: python stuck.py FAULT EXIT_CODE. It does so once the file `now` lies in its directory, and has
-a second from then on, where a worker has minutes. Everything else has its usual time.
+a second from then on, where a worker has minutes. A refused write is remembered for five, where it is ten. Everything else has
+its usual time.
 """
 
 import asyncio
@@ -11,13 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from monitor import cli, services
+from monitor import cli, connections, services
 from streams.kafka import watchdog, worker
 from streams.kafka.consumer_thread import ConsumerThread
 from streams.kafka.exit_codes import ExitCode
 from streams.pipeline import Pipeline
 
 LIMIT_SECONDS = 1.0
+REFUSED_SECONDS = 5.0  # longer than the two that a worker waits before it tries again
 FOR_EVER = 3600.0
 
 
@@ -120,6 +122,7 @@ FAULTS = {
 if __name__ == "__main__":
     FAULTS[sys.argv[1]]()
     watchdog.PERIOD_SECONDS, worker.LAG_SECONDS, worker.LAG_PATIENCE_SECONDS = 0.2, 0.2, 1.0
+    connections.REFUSED_SECONDS = REFUSED_SECONDS
     of_settings = services.kafka_settings
     services.kafka_settings = lambda settings: replace(of_settings(settings), stop_within_seconds=LIMIT_SECONDS)
     threading.Thread(target=hurry, args=[ExitCode(int(sys.argv[2]))], daemon=True).start()
