@@ -15,7 +15,7 @@ from benchmarks.peers.environments import PEERS
 from tests.services.kafka import PARTS
 from tests.services.service import on_path
 
-OURS = ("faust-streaming", "aiokafka", "redis", "numpy", "msgspec", "pydantic", "uvloop", "confluent-kafka")
+OURS = ("faust-streaming", "mode-streaming", "aiokafka", "redis", "numpy", "msgspec", "pydantic", "uvloop", "confluent-kafka")
 KIB_A_GIB = 1 << 20
 KAFKA_JAVA_OPTIONS = (  # as Kafka's own start script has them
     *("-Xms1G", "-Xmx1G", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35"),

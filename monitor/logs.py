@@ -5,7 +5,7 @@ import logging
 from datetime import UTC, datetime
 
 from alerts.words import printable
-from streams.kafka.calm import Calm
+from monitor.calm import Calm
 
 _SERVICES = ("streams.kafka.transport", "streams.kafka.consumer_thread")  # Faust's own words under our names
 _CHATTY = ("aiokafka", "faust", "mode", "uvicorn", "httpx", "asyncio", *_SERVICES)

@@ -141,7 +141,7 @@ class Runner:
     async def _pass_over(self, ledger: Ledger) -> bool:
         """Counts as lost what the log no longer has; False where nothing can follow."""
         expected = self._expected(ledger)
-        first = await self._standing.goes_on(expected)
+        first = await self._standing.first_left(expected)
         if first is None:
             return False
         if first > expected:
@@ -198,7 +198,7 @@ class Runner:
         """The state that is stored, or that of an empty partition at the start of its log; and seeks to where it stands."""
         self._applying.drop()
         if self._standing.still:  # the store has something else now
-            self._standing.still = ""
+            self._standing.resume()
             self._applying.forget()
         fields = await self._store.load()
         if fields is None or self._store.closed:

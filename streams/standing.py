@@ -1,4 +1,4 @@
-"""Where a partition stands in its log: what is still to come, what has been lost, and whether it can go on at all."""
+"""Where a partition stands in its log: what is still to come, whether it can go on at all, and if not, why."""
 
 import logging
 from collections.abc import Callable
@@ -32,7 +32,7 @@ class Standing:
             return False
         return self._clock() >= self._heard + PASSED_BY_SECONDS
 
-    async def goes_on(self, expected: int) -> int | None:
+    async def first_left(self, expected: int) -> int | None:
         """The first offset from there on that the log still has; None, and it stands still, where the log ends before."""
         first, last = await self._log.bounds(self._partition)
         self.hear()
@@ -40,6 +40,10 @@ class Standing:
             self.stand_still(f"the log ends at {last}, the stored state at {expected}")
             return None
         return max(first, expected)
+
+    def resume(self) -> None:
+        """Something else is stored now: what was wrong with the state before may not be so with this one."""
+        self.still = ""
 
     def stand_still(self, why: str) -> None:
         anew = f"the topic was created anew. Hint: `xmon topics reset {self._partition.topic}` goes on with the new log."

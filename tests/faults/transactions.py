@@ -61,18 +61,17 @@ class Transactions:
         self.committed += 1
 
     def _attempt(self, batch: list[Record]) -> bool:
-        acknowledged: list[Message] = []
+        acknowledged: list[bool] = []  # record by record; where there is no offset, librdkafka guesses by a later one's answer
 
         def delivered(error: KafkaError | None, message: Message) -> None:
-            if error is None and message.offset() >= 0:  # without an offset it is a guess, from a later record's
-                acknowledged.append(message)
+            acknowledged.append(error is None and message.offset() is not None)
 
         try:
             self._producer.begin_transaction()
             for record in batch:
                 self._producer.produce(**record, on_delivery=delivered)
             unsent = self._producer.flush(TIMEOUT_SECONDS)
-            if not unsent and len(acknowledged) == len(batch) and self._rng.random() >= ABORTED:
+            if not unsent and all(acknowledged) and self._rng.random() >= ABORTED:
                 self._commit(len(batch))
                 return True
             _insist(self._producer.abort_transaction, ABORT_ATTEMPTS)
@@ -81,12 +80,11 @@ class Transactions:
         return False
 
     def _commit(self, records: int) -> None:
-        """One call: where a first has no answer, a second may be told of a success that was none."""
+        """What is not answered in time is not asked again, but published again: twice is counted as unsure, missing is not."""
         try:
             self._producer.commit_transaction(TIMEOUT_SECONDS)
-        except KafkaException as error:
-            if not error.args[0].txn_requires_abort():
-                self.unsure += records
+        except KafkaException:
+            self.unsure += records
             raise
 
     def _begin_anew(self) -> None:

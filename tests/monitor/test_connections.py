@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from monitor import connections
+from monitor.calm import SECONDS as CALM_SECONDS
+from monitor.calm import Calm
 from monitor.connections import REFUSED_SECONDS, StorePulse, WorkerStore, shared_key
-from streams.kafka.calm import SECONDS as CALM_SECONDS
-from streams.kafka.calm import Calm
 from streams.state.errors import StoreRejected, StoreUnavailable
 from streams.state.keys import Keys
 from streams.state.redis_client import Client, connect
@@ -60,12 +60,12 @@ async def test_a_worker_finds_a_full_redis_unwell_until_there_is_room(client: Cl
 async def test_what_is_waited_for_is_said_once_in_half_a_minute(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     """As long as it lasts, with a hint."""
     clock = Clock()
-    caplog.handler.addFilter(Calm(clock=clock))  # as that of each process
     pulse = StorePulse(client, KEYS)
     await limit(client, 1)
-    for _ in range(60):
-        await pulse.beat()
-        clock.seconds += 1
+    with caplog.filtering(Calm(clock=clock)):  # as the handler of each process
+        for _ in range(60):
+            await pulse.beat()
+            clock.seconds += 1
     assert len(caplog.records) == 60 / CALM_SECONDS
     assert "raise maxmemory" in caplog.text
 
@@ -101,8 +101,8 @@ async def test_a_checkpoint_without_an_answer_is_no_refusal(server: RedisServer,
 
 
 async def test_the_shared_key_is_asked_for_until_redis_takes_it(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or until the worker is asked to stop."""
-    monkeypatch.setattr(connections, "PULSE_SECONDS", 0.01)
+    """Once a beat, or until the worker is asked to stop."""
+    monkeypatch.setattr(connections, "PULSE_SECONDS", 0.05)
     stop, pulse = asyncio.Event(), StorePulse(client)  # finds a full Redis well: it is the key itself that is refused
     beating = asyncio.create_task(pulse.run())
     await limit(client, 1)
@@ -110,6 +110,7 @@ async def test_the_shared_key_is_asked_for_until_redis_takes_it(client: Client, 
     _, pending = await asyncio.wait(asking, timeout=0.2)
     assert len(pending) == len(asking)
     await limit(client, 0)
+    assert 2 <= (await client.info("errorstats"))["errorstat_OOM"]["count"] <= 12
     first, second = await asyncio.gather(*asking)
     assert first == second == await client.get(KEYS.pseudonym_key)
 

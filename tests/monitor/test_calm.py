@@ -2,7 +2,7 @@
 
 import logging
 
-from streams.kafka.calm import Calm
+from monitor.calm import Calm
 
 
 def test_what_repeats_itself_is_heard_once_in_a_while_and_all_else_always() -> None:
