@@ -12,7 +12,7 @@ from streams.events.envelope import DEFAULT_ENVIRONMENT
 from streams.windows.uniques import hash64
 
 Array = np.ndarray
-Pseudonym = Callable[[str], int]
+Pseudonym = Callable[[str], int]  # 64 bits
 
 
 class Columns:
@@ -105,17 +105,16 @@ class Columns:
         return self._cached("scopes", make)
 
     def hashes(self, *fields: str) -> tuple[Array, Array]:
-        """(uint64 keyed hash of the first of the fields that is there, bool whether there is one)."""
+        """(uint64 keyed hash of the first of the fields that is there, never 0; bool whether there is one)."""
 
         def make() -> Array:
             found = self.values(fields[0])
             for field in fields[1:]:
                 if not all(found):
                     found = [one or other for one, other in zip(found, self.values(field), strict=True)]
-            pseudonym = self._pseudonym
             if all(found):
-                return np.fromiter(map(pseudonym, found), np.uint64, len(found))
-            return np.array([pseudonym(value) if value else 0 for value in found], dtype=np.uint64)
+                return np.maximum(np.fromiter(map(self._pseudonym, found), np.uint64, len(found)), np.uint64(1))
+            return np.array([max(self._pseudonym(value), 1) if value else 0 for value in found], dtype=np.uint64)
 
         values = self._cached((fields, "hashes"), make)
         return values, values != 0
