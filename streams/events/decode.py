@@ -1,6 +1,7 @@
 """From the bytes of a record to an event, or to the reason why it is none."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -10,13 +11,14 @@ import msgspec
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from streams.events.compiled import struct_of
 from streams.events.envelope import EventFamily, epoch_ms
+from streams.events.reader import Reader
 
 Array = np.ndarray
 MAX_SKEW_MS = 5 * 60_000
 EARLIEST_MS = 100_000_000_000  # March 1973; what is less is seconds, and would make a pane last for hours
 MAX_DETAIL = 300
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError)
 
 
 class Record(Protocol):
@@ -72,17 +74,16 @@ class Decoded:
 
 
 @cache
-def _readers(family: EventFamily) -> tuple[Any, Callable[[bytes], Any], Callable[[bytes], dict[str, Any]]]:
-    """The struct, msgspec's reader and pydantic's: made once, for they take a while, and a worker has many partitions."""
-    struct = struct_of(family.model, dict(family.derived))
-    return struct, msgspec.json.Decoder(struct).decode, TypeAdapter(family.model).validator.validate_json
+def _readers(family: EventFamily) -> tuple[Reader, Callable[[bytes], dict[str, Any]]]:
+    """msgspec's reader and pydantic's: made once, for they take a while, and a worker has many partitions."""
+    return Reader(family), TypeAdapter(family.model).validator.validate_json
 
 
 class Decoder:
     """Decodes the records of one family. Pure: the same records give the same answer."""
 
     def __init__(self, family: EventFamily, max_bytes: int) -> None:
-        self._struct, self._read, self._validate = _readers(family)
+        self._reader, self._validate = _readers(family)
         self._fields = frozenset(family.model.__annotations__)
         self._by_arrival = family.clock == "arrival"
         self._max_bytes = max_bytes
@@ -114,21 +115,25 @@ class Decoder:
         events: list[Any] = []
         unknown: dict[int, int] = {}
         unreadable: list[Refusal] = []
-        reading = map(self._read, values)
+        reading = map(self._reader.familiar, values)
         while len(events) + len(unreadable) < len(records):
-            try:
+            with suppress(*UNREADABLE):
                 events.extend(reading)  # goes on behind the one that it could not read, and keeps those before it
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                at = len(events) + len(unreadable)
-                try:
-                    found = self._validate(values[at])
-                except ValidationError as error:
-                    unreadable.append(_refused(records[at], error))
-                    continue
-                known = {name: found[name] for name in self._fields & found.keys()}
-                if len(known) < len(found):
-                    unknown[len(events)] = len(found) - len(known)
-                events.append(self._struct(**known))
+                break
+            at = len(events) + len(unreadable)
+            with suppress(*UNREADABLE):
+                events.append(self._reader.unfamiliar(values[at]))
+                continue
+            try:
+                found = self._validate(values[at])
+            except ValidationError as error:
+                unreadable.append(_refused(records[at], error))
+                continue
+            known = {name: found[name] for name in self._fields & found.keys()}
+            if len(known) < len(found):
+                unknown[len(events)] = len(found) - len(known)
+            events.append(self._reader.struct(**known))
+        self._reader.learn(events)
         return _without(records, unreadable), events, refused + unreadable, unknown
 
 
