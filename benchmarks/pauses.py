@@ -92,7 +92,7 @@ async def paced(url: str, records: Sequence[Raw], times: int) -> Line:
         for start in range(first, min(first + step, len(records)), FETCH):
             part = records[start : min(start + FETCH, first + step)]
             for partition in PARTITIONS:
-                await pipeline.feed(Batch(partition, start, log.epoch(partition), part))
+                await pipeline.feed(Batch(partition, start, start + len(part), log.epoch(partition), part))
         clock[0] += CHECKPOINT_SECONDS
         await pipeline.tick()
     turning.cancel()

@@ -1,6 +1,6 @@
 """What passes between Kafka and the pipeline: plain values and the two ports, free of Faust and aiokafka."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,13 +18,9 @@ class Batch:
 
     partition: PartitionId
     start: int  # the offset this batch continues from: end of the batch before it in this epoch, or the seek
+    end: int  # the offset the next batch continues from: behind that of the last record
     epoch: int  # number of seeks of this partition so far
-    records: Sequence[Record]  # in order, never empty
-
-    @property
-    def end(self) -> int:
-        """The offset the next batch continues from."""
-        return self.records[-1].offset + 1
+    records: Iterable[Record]  # in order, never empty
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """Labels: what each batch continues from."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from aiokafka.structs import TopicPartition
 
-from streams.events.decode import Record
 from streams.kafka.batch import Batch
+from streams.kafka.fetched import Fetched, end_of
 from streams.state.keys import PartitionId
 
 
@@ -30,14 +30,14 @@ class Chain:
         """Up to where records were handed out, or where was sought since; None before the first seek. For any thread."""
         return self._ends.get(partition)
 
-    def batches(self, assignment: object, fetched: Mapping[TopicPartition, Sequence[Record]]) -> list[Batch]:
+    def batches(self, assignment: object, fetched: Mapping[TopicPartition, Fetched]) -> list[Batch]:
         """Leaves out what was fetched before the first seek: nobody knows what it continues."""
         ends, batches = self._known(assignment), []
         for tp, records in fetched.items():
             partition = PartitionId(*tp)
             if records and partition in ends:
-                batches.append(Batch(partition, ends[partition], self.epochs[partition], records))
-                ends[partition] = batches[-1].end
+                start, ends[partition] = ends[partition], end_of(records)
+                batches.append(Batch(partition, start, ends[partition], self.epochs[partition], records))
         return batches
 
     def _known(self, assignment: object) -> dict[PartitionId, int]:

@@ -2,13 +2,17 @@
 processor's help; together that is a microsecond an event, a seventh of all that is spent on it.
 
 Its own classes decide what is read: positions, aborted transactions, markers. Here a batch of the log is shown to them as one
-record, the last one by its offset, and what they let through is taken apart by the parser, in C.
+record, the last one by its offset. What they let through is taken apart by the parser, in C, and only by who uses it: records
+that another thread has made lie in the cache of another core.
 """
 
 import sys
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
+from itertools import chain
 from typing import Any, Self
 
 import google_crc32c
@@ -19,8 +23,8 @@ from aiokafka.record.memory_records import MemoryRecords
 from streams.events.decode import Record
 
 # Where what stands in a batch of the log: https://kafka.apache.org/documentation/#recordbatch
-LENGTH, AFTER_LENGTH, MAGIC, CHECKSUM, CHECKED = 8, 12, 16, 17, 21
-WITHOUT_TIMES, OLDEST_WITH_CRC32C = 0, 2
+LENGTH, AFTER_LENGTH, MAGIC, CHECKSUM, CHECKED, COUNT, AFTER_COUNT = 8, 12, 16, 17, 21, 57, 61
+WITHOUT_TIMES, COUNTED = 0, 2
 WRITTEN_FOR = "0.14.0"
 ALL = sys.maxsize
 
@@ -39,8 +43,8 @@ class Untimed:
 class Run:
     """A batch of the log. Whatever else aiokafka asks of it is that of its own batch."""
 
-    def __init__(self, batch: Any, content: bytes) -> None:
-        self._batch, self._content = batch, content
+    def __init__(self, batch: Any, content: memoryview) -> None:
+        self._batch, self._content, self._magic = batch, content, content[MAGIC]
         self.offset = batch.next_offset - 1
 
     def __getattr__(self, name: str) -> Any:
@@ -53,23 +57,61 @@ class Run:
         return next(self._batch)
 
     def validate_crc(self) -> bool:
-        if self._content[MAGIC] < OLDEST_WITH_CRC32C:
+        if self._magic < COUNTED:
             return bool(self._batch.validate_crc())
-        return bool(google_crc32c.value(self._content[CHECKED:]) == int.from_bytes(self._content[CHECKSUM:CHECKED]))
+        return bool(google_crc32c.value(bytes(self._content[CHECKED:])) == int.from_bytes(self._content[CHECKSUM:CHECKED]))
 
-    def records(self, start: int) -> list[Record]:
-        """Those from an offset on."""
+    def decompress(self) -> None:
+        """Where records are compressed. Python lets other threads go on meanwhile."""
+        iter(self._batch)
+
+    @cached_property
+    def offsets(self) -> Sequence[int]:
+        """Of its records, which are unpacked for it where some are missing."""
+        if self._magic >= COUNTED:
+            every = range(self._batch.base_offset, self.offset + 1)
+            if len(every) == int.from_bytes(self._content[COUNT:AFTER_COUNT]):
+                return every
+        return [record.offset for record in self.records]
+
+    @cached_property
+    def records(self) -> list[Record]:
         found: list[Record] = list(self._batch)
-        if self._content[MAGIC] == WITHOUT_TIMES:
-            found = [Untimed(record.offset, record.key, record.value) for record in found]
-        return found if found and found[0].offset >= start else [record for record in found if record.offset >= start]
+        if self._magic == WITHOUT_TIMES:
+            return [Untimed(record.offset, record.key, record.value) for record in found]
+        return found
+
+
+Piece = tuple[Run, int, int]  # from, and to behind which of its records
+
+
+class Unread:
+    """Records that are unpacked when they are gone through."""
+
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        self._pieces = pieces
+
+    def __len__(self) -> int:
+        return sum(last - first for _, first, last in self._pieces)
+
+    def __iter__(self) -> Iterator[Record]:
+        return chain.from_iterable(run.records[first:last] for run, first, last in self._pieces)
+
+    @property
+    def end(self) -> int:
+        """Behind the last one's offset."""
+        run, _, last = self._pieces[-1]
+        return run.offsets[last - 1] + 1
+
+
+Fetched = Unread | Sequence[Record]
 
 
 class Runs:
     """What one fetch of a partition brought."""
 
     def __init__(self, content: bytes) -> None:
-        self._records, self._content, self._at = MemoryRecords(content), content, 0
+        self._records, self._content, self._at = MemoryRecords(content), memoryview(content), 0
 
     def has_next(self) -> bool:
         return bool(self._records.has_next())
@@ -86,22 +128,27 @@ class Runs:
 class Records(PartitionRecords):  # type: ignore[misc]
     """Takes apart what it lets through."""
 
-    _left: Sequence[Record] = ()  # of a batch of which not all was asked for
+    _left: Piece | None = None  # of a run of which not all was asked for
 
-    def _consumer_record(self, _tp: object, run: Run) -> list[Record]:
-        return run.records(self.next_fetch_offset)
+    def _consumer_record(self, _tp: object, run: Run) -> Piece:
+        run.decompress()
+        return run, bisect_left(run.offsets, self.next_fetch_offset), len(run.offsets)
 
-    def take(self, most: int) -> tuple[list[Record], bool]:
+    def take(self, most: int) -> tuple[Unread, bool]:
         """The next ones, and whether there are more."""
-        taken, self._left = list(self._left), ()
-        while len(taken) < most:
-            more = next(self, None)
-            if more is None:
-                return taken, False
-            taken += more
-        taken, self._left = taken[:most], taken[most:]
-        self.next_fetch_offset = taken[-1].offset + 1
-        return taken, True
+        taken: list[Piece] = []
+        while most > 0:
+            piece, self._left = self._left or next(self, None), None
+            if piece is None:
+                return Unread(taken), False
+            run, first, last = piece
+            if last - first > most:
+                self._left, last = (run, first + most, last), first + most
+            if first < last:
+                taken.append((run, first, last))
+                most -= last - first
+        self.next_fetch_offset = Unread(taken).end
+        return Unread(taken), True
 
 
 class Result(FetchResult):  # type: ignore[misc]
@@ -113,14 +160,19 @@ class Result(FetchResult):  # type: ignore[misc]
         """None where there is none any more."""
         return next(iter(self.getall(1)), None)
 
-    def getall(self, max_records: int | None = None) -> list[Record]:
+    def getall(self, max_records: int | None = None) -> Unread:
         if not self.has_more() or not self.check_assignment(self._topic_partition):
-            return []
-        records: list[Record]
+            return Unread([])
+        records: Unread
         records, more = self._partition_records.take(max_records or ALL)
         self._update_position()
         self._partition_records = self._partition_records if more else None
         return records
+
+
+def end_of(records: Fetched) -> int:
+    """Behind the offset of the last one."""
+    return records.end if isinstance(records, Unread) else records[-1].offset + 1
 
 
 def many_at_a_time() -> None:

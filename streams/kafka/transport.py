@@ -44,13 +44,10 @@ class Consumer(driver.Consumer):
                 raise
 
     def _message(self, batch: Batch) -> ConsumerMessage:
-        """One message to Faust, with the offset of the last record."""
-        tp, last = TP(*batch.partition), batch.records[-1]
-        value: Any = batch  # Faust expects bytes, and only carries them
+        """One message to Faust, with the offset of the last record and no time."""
+        tp, value = TP(*batch.partition), cast("Any", batch)  # Faust expects bytes, and only carries them
         generation = self.app.consumer_generation_id
-        return ConsumerMessage(
-            *tp, last.offset, last.timestamp / 1000, 0, None, None, value, None, tp=tp, generation_id=generation
-        )
+        return ConsumerMessage(*tp, batch.end - 1, 0.0, 0, None, None, value, None, tp=tp, generation_id=generation)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         try:

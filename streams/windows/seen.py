@@ -1,8 +1,8 @@
 """Which identities were seen: 64-bit hashes in buckets of event time that are dropped whole.
 
 Serves the removal of duplicates (buckets of a pane) and "the first of its kind" (a session's first record; buckets of an
-hour). 8 bytes an identity in sorted runs, where a Python set takes 74; a filter of Burton Bloom's, at most 16 bytes an identity,
-tells at the cost of two look-ups that an identity is new, so that the runs are searched only for the few that may be old.
+hour). 8 bytes an identity in sorted runs, where a Python set takes 74; a Bloom filter, at most 16 bytes an identity, tells at
+the cost of two look-ups that an identity is new, so that the runs are searched only for the few that may be old.
 """
 
 from collections.abc import Iterator

@@ -61,7 +61,7 @@ class FakeLog:
         if not found:
             return None
         self._positions[partition] = found[-1].offset + 1
-        return Batch(partition, position, self._epochs[partition], found)
+        return Batch(partition, position, self._positions[partition], self._epochs[partition], found)
 
 
 async def drain(pipeline: object, log: FakeLog, rng: random.Random | None = None, most: int = 500) -> None:

@@ -111,6 +111,17 @@ def test_a_record_is_the_parsers_own() -> None:
     assert type(record).__name__ == "DefaultRecord"
 
 
+@pytest.mark.parametrize(("kept", "unpacked"), [([0, 1, 2, 3], False), ([0, 1, 3], True)])
+def test_records_are_unpacked_by_who_uses_them(kept: list[int], unpacked: bool) -> None:
+    """How many there are and where they end is told without it, but where compaction has left holes."""
+    content = batch(0, [0, 1]) + batch(2, kept)
+    records, _ = at_once(content, [], 1).take(4)
+    assert (len(records), records.end) == (4, 2 + kept[2] + 1)
+    runs = [run for run, _, _ in records._pieces]
+    assert ["records" in vars(run) for run in runs] == [False, unpacked]
+    assert [record.offset for record in records] == [1, *(2 + offset for offset in kept[:3])]
+
+
 @pytest.mark.parametrize("compression", [0, 1])
 def test_a_record_of_before_kafka_had_times_is_refused(compression: int) -> None:
     """Its time is the -1 of later formats: with aiokafka's None a worker could not go on, and its letter not be read."""
@@ -123,7 +134,7 @@ def test_a_record_of_before_kafka_had_times_is_refused(compression: int) -> None
     records, more = at_once(bytes(built), [], 1).take(10)
     assert [(record.offset, record.timestamp, record.key) for record in records] == [(1, -1, b"key"), (2, -1, b"key")]
     assert not more
-    refused = Decoder(FAMILY, 1000).decode(records).refused
+    refused = Decoder(FAMILY, 1000).decode(list(records)).refused
     assert [refusal.reason for refusal in refused] == [Reason.OUT_OF_RANGE] * 2
 
 
