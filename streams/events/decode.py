@@ -91,7 +91,7 @@ class Decoder:
     def decode(self, records: Sequence[Record]) -> Decoded:
         """One event a good record, in order; event time is the lesser of the event's and the record's timestamp."""
         records, events, refused, unknown = self._events(records)
-        arrivals = np.array([record.timestamp for record in records], dtype=np.int64)
+        arrivals = np.fromiter([record.timestamp for record in records], np.int64, len(records))
         stamps = _stamps(events, arrivals)
         ahead = stamps - arrivals
         if (untimely := (ahead > MAX_SKEW_MS) | (np.minimum(stamps, arrivals) < EARLIEST_MS)).any():
@@ -145,12 +145,10 @@ def _without(records: Sequence[Record], refused: Sequence[Refusal]) -> Sequence[
 def _stamps(events: Sequence[Any], arrivals: Array) -> Array:
     """int64[n]: what the events say, the arrival where they say nothing."""
     given = [event.timestamp for event in events]
-    if set(map(type, given)) == {int}:
-        return np.array(given, dtype=np.int64)
-    return np.array(
-        [a if s is None else s if type(s) is int else epoch_ms(s) for s, a in zip(given, arrivals.tolist(), strict=True)],
-        dtype=np.int64,
-    )
+    with suppress(TypeError):  # None, or a time
+        return np.fromiter(given, np.int64, len(given))
+    known = [a if s is None else s if type(s) is int else epoch_ms(s) for s, a in zip(given, arrivals.tolist(), strict=True)]
+    return np.fromiter(known, np.int64, len(known))
 
 
 def _untimely(record: Record, ahead_ms: int) -> Refusal:
