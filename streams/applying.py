@@ -15,7 +15,7 @@ from streams.windows.partition import Partition
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 2_000  # records applied without a pause: a call of numpy has a fixed price, a processor's cache a size
+AT_ONCE = 3_000  # records applied without a pause: a call of numpy and a turn of the loop have a fixed price, and others wait
 
 
 class Applying:

@@ -64,6 +64,7 @@ def build_app(settings: KafkaSettings, data_directory: str) -> Any:
         consumer_metadata_max_age_ms=METADATA_MS,
         consumer_auto_offset_reset="none",  # anything else moves a position without telling anybody
         producer_request_timeout=30,
+        consumer_max_fetch_size=settings.fetch_partition_bytes,
         broker_max_poll_records=settings.max_poll_records,
         broker_max_poll_interval=DAY_SECONDS,
         broker_session_timeout=settings.session_timeout_seconds,

@@ -38,7 +38,8 @@ class KafkaSettings:
     session_timeout_seconds: float = 10
     fetch_min_bytes: int = 100_000
     fetch_max_wait_ms: int = 100
-    max_poll_records: int = 5_000
+    fetch_partition_bytes: int = 2 << 20  # at most; twice what is usual, so that one thread waits for the other less often
+    max_poll_records: int = 10_000
     unreachable_after_seconds: float = 30
     stop_within_seconds: float = 20
 

@@ -82,9 +82,10 @@ class Pane:
     def merge(self, other: "Pane") -> None:
         """Adds all that another pane holds, as far as this one keeps it."""
         for rows in other.content():
-            self._take(rows)
+            self.take(rows)
 
-    def _take(self, rows: Rows) -> None:
+    def take(self, rows: Rows) -> None:
+        """Adds what is stored, as far as this pane keeps it."""
         at = self._rows(rows.series)
         self._widen(int(rows.buckets[1].max(initial=0)))
         _place(np.add, self.cells, at, rows.cells)
@@ -135,7 +136,7 @@ class Pane:
 
     def _take_resting(self, block: int) -> None:
         if block in self._resting:
-            self._take(decode(self._resting.pop(block)))
+            self.take(decode(self._resting.pop(block)))
 
     def series(self) -> Array:
         """int64, ascending: those of which there is something."""

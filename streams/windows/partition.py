@@ -159,8 +159,8 @@ class Partition:
                 pane = self.panes.pop(start)
                 whole.merge(pane)
                 self.obsolete += [b"p:%d:%d" % (start, block) for block in np.unique(pane.series() % BLOCKS).tolist()]
-            self.totals.merge(whole)
             (rows,) = whole.content()
+            self.totals.take(rows)
             self.minutes[minute] = rows.encode()
         gone = self.ids.drop_before(until)
         self.obsolete += [b"i:%d:%d" % (start, chunk) for start, chunks in gone.items() for chunk in range(chunks)]
