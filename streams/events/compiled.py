@@ -46,6 +46,7 @@ def texts_of(model: Any) -> list[str]:
 
 @cache
 def schema_of(model: Any) -> Any:
+    """Its JSON Schema."""
     return TypeAdapter(model).json_schema()
 
 

@@ -14,7 +14,8 @@ from streams.events.compiled import struct_of, texts_of
 from streams.events.envelope import EventFamily
 
 MOST_VALUES = 256  # of a field: what has more is not worth it
-MISSES = 32  # events with values that are not known, before these are compiled too: that takes some milliseconds
+MISSES = 32  # events with something new, before that is compiled too; then twice as many each time, for it takes milliseconds
+PERSONAL = {"id", "session", "user", "customer", "install", "contact"}  # neither few nor to be kept
 
 
 class Reader:
@@ -24,26 +25,34 @@ class Reader:
         self._model, self._derived = family.model, dict(family.derived)
         self.struct = struct_of(self._model, self._derived)
         self._any = self.familiar = _reading(self.struct)
-        self._known: dict[str, set[str]] = {name: set() for name in texts_of(self._model)}
-        self._missed: list[Any] = []
+        self._known: dict[str, set[str]] = {name: set() for name in texts_of(self._model) if name not in PERSONAL}
+        self._missed, self._patience = 0, 0
 
     def unfamiliar(self, value: bytes) -> Any:
-        """An event that has something new, or nothing was known yet. Raises what msgspec raises."""
+        """An event that has something new. Raises what msgspec raises."""
         event = self._any(value)
-        self._missed.append(event)
+        self._meet(event)
+        self._missed += 1
         return event
 
     def learn(self, events: Sequence[Any]) -> None:
-        """Has met these, and whatever was unfamiliar."""
-        if not events or (self.familiar is not self._any and len(self._missed) < MISSES):
+        """After each batch: compiles what was met, once that is worth it. The first batch is met as a whole."""
+        if not events or self._missed < self._patience:
             return
-        events, self._missed = self._missed or events, []
-        for name, known in list(self._known.items()):
-            known |= {text for event in events if (text := getattr(event, name)) is not None}
-            if len(known) > MOST_VALUES:
-                del self._known[name]
+        if self.familiar is self._any:
+            for event in events:
+                self._meet(event)
+        self._missed, self._patience = 0, max(MISSES, 2 * self._patience)
         met = {name: texts for name, texts in self._known.items() if texts}
         self.familiar = _reading(struct_of(self._model, self._derived, met))
+
+    def _meet(self, event: Any) -> None:
+        """At once: an event may be completed later."""
+        for name, known in list(self._known.items()):
+            if (text := getattr(event, name)) is not None:
+                known.add(text)
+                if len(known) > MOST_VALUES:
+                    del self._known[name]
 
 
 def _reading(struct: type[msgspec.Struct]) -> Callable[[bytes], Any]:

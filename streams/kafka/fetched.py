@@ -18,6 +18,7 @@ from typing import Any, Self
 import google_crc32c
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
+from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
 
 from streams.events.decode import Record
@@ -46,6 +47,7 @@ class Run:
     def __init__(self, batch: Any, content: memoryview) -> None:
         self._batch, self._content, self._magic = batch, content, content[MAGIC]
         self.offset = batch.next_offset - 1
+        self.partition: object = None  # for whoever has to look for it
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
@@ -62,31 +64,44 @@ class Run:
         return bool(google_crc32c.value(bytes(self._content[CHECKED:])) == int.from_bytes(self._content[CHECKSUM:CHECKED]))
 
     def decompress(self) -> None:
-        """Where records are compressed. Python lets other threads go on meanwhile."""
+        """Where records are compressed, but for formats of before Kafka 0.11. Python lets other threads go on meanwhile."""
         iter(self._batch)
 
     @cached_property
     def offsets(self) -> Sequence[int]:
         """Of its records, which are unpacked for it where some are missing."""
-        if self._magic >= COUNTED:
-            every = range(self._batch.base_offset, self.offset + 1)
-            if len(every) == int.from_bytes(self._content[COUNT:AFTER_COUNT]):
-                return every
-        return [record.offset for record in self.records]
+        return self._every or [record.offset for record in self.records]
+
+    @cached_property
+    def _every(self) -> range | None:
+        """All offsets of the batch, where its head says that it has as many records."""
+        if self._magic < COUNTED:
+            return None
+        every = range(self._batch.base_offset, self.offset + 1)
+        return every if len(every) == int.from_bytes(self._content[COUNT:AFTER_COUNT]) else None
 
     @cached_property
     def records(self) -> list[Record]:
-        found: list[Record] = list(self._batch)
+        """Raises CorruptRecordException where they are not what the head says: brokers look at the head only."""
+        try:
+            found: list[Record] = list(self._batch)
+        except Exception as error:
+            raise self._corrupt("cannot be unpacked") from error
+        if self._every and (len(found), found[-1].offset) != (len(self._every), self.offset):
+            raise self._corrupt("are not numbered one by one")
         if self._magic == WITHOUT_TIMES:
             return [Untimed(record.offset, record.key, record.value) for record in found]
         return found
+
+    def _corrupt(self, how: str) -> CorruptRecordException:
+        return CorruptRecordException(f"{self.partition}: offsets of a batch up to {self.offset} {how}")
 
 
 Piece = tuple[Run, int, int]  # from, and to behind which of its records
 
 
 class Unread:
-    """Records that are unpacked when they are gone through."""
+    """Records that are unpacked when they are gone through, which raises CorruptRecordException where they cannot be."""
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
         self._pieces = pieces
@@ -126,11 +141,12 @@ class Runs:
 
 
 class Records(PartitionRecords):  # type: ignore[misc]
-    """Takes apart what it lets through."""
+    """Counts what it lets through."""
 
     _left: Piece | None = None  # of a run of which not all was asked for
 
-    def _consumer_record(self, _tp: object, run: Run) -> Piece:
+    def _consumer_record(self, tp: object, run: Run) -> Piece:
+        run.partition = tp
         run.decompress()
         return run, bisect_left(run.offsets, self.next_fetch_offset), len(run.offsets)
 

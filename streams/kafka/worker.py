@@ -10,6 +10,8 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any
 
+from aiokafka.errors import KafkaError
+
 from streams.kafka.app import add_agents, build_app
 from streams.kafka.batch import Batch, Log, Pipeline
 from streams.kafka.consumer_thread import ConsumerThread
@@ -137,7 +139,11 @@ class Worker:
             self._fed[batch.partition] += 1
 
     def _fail(self, error: Exception) -> None:
-        failure = error if isinstance(error, WorkerError | StoreError) else PipelineFailed(f"the pipeline failed: {error!r}")
+        failure: Exception = error
+        if isinstance(error, KafkaError):
+            failure = ConsumerFailed(f"what Kafka has cannot be read: {error}")
+        elif not isinstance(error, WorkerError | StoreError):
+            failure = PipelineFailed(f"the pipeline failed: {error!r}")
         if failure is not error:
             log.error("the pipeline failed", exc_info=error)
             failure.__cause__ = error

@@ -4,7 +4,6 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import blake2b
 
 import pytest
 from redis import RedisCluster as Client
@@ -12,9 +11,11 @@ from redis import RedisCluster as Client
 from tests.e2e.monitor import Monitor
 from tests.e2e.story import assert_counted, publish, tell
 from tests.faults import observed
+from tests.faults.comparison import pseudonym
 from tests.faults.generator import FAMILIES
 from tests.faults.log import Log
 from tests.faults.oracle import Oracle
+from tests.faults.site import KEY
 from tests.services.kafka import KafkaServer
 from tests.services.redis_cluster import Primary, RedisCluster
 from tests.services.service import HOST
@@ -22,7 +23,6 @@ from tests.services.service import HOST
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 EVENTS, PARTITIONS, SEED = 12_000, 3, 20_260_302
-KEY = "a secret for pseudonyms"
 LATEST_KILL_SECONDS = 1.0  # after events began to come
 AWAY_SECONDS = 3.0  # longer than the others take to notice
 
@@ -66,14 +66,10 @@ def _unlike(monitor: Monitor, cluster: RedisCluster, log: Log) -> Iterator[str]:
         for family in FAMILIES:
             for number in range(PARTITIONS):
                 place = monitor.topic(family), number
-                oracle = Oracle(family, _pseudonym)
+                oracle = Oracle(family, pseudonym)
                 oracle.apply(log.records(place))
                 if not oracle.next:
                     continue
                 stored = client.hgetall(f"{monitor.settings['XMON_REDIS_PREFIX']}:{{{place[0]}:{number}}}")
                 lines = observed.differences(oracle.state, observed.state(family, stored))
                 yield from (f"{place}: {line}" for line in lines)
-
-
-def _pseudonym(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode(), key=KEY.encode(), digest_size=8).digest(), "big") or 1

@@ -4,6 +4,8 @@ import time
 from collections.abc import Mapping
 from hashlib import blake2b
 
+from siphashc import siphash
+
 from tests.e2e.monitor import Process
 from tests.faults import asked, observed, scraped
 from tests.faults.equal import unequal
@@ -11,6 +13,7 @@ from tests.faults.expected import Expected, Stretch
 from tests.faults.oracle import MINUTE_MS, PANE_MS, Oracle
 from tests.faults.site import KEY, LOOK_SECONDS, Place, Site
 
+SECRET = blake2b(key=KEY.encode(), person=b"siphash", digest_size=16).digest()
 SETTLE_SECONDS = 30.0
 ANSWERED_MS = 55 * MINUTE_MS
 MOST_TOLD = 8
@@ -47,7 +50,7 @@ def count(site: Site) -> dict[Place, Oracle]:
 
 
 def pseudonym(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode(), key=KEY.encode(), digest_size=8).digest(), "big") or 1
+    return siphash(SECRET, text) or 1
 
 
 def _in_redis(site: Site, place: Place, oracle: Oracle) -> list[str]:

@@ -9,11 +9,13 @@ from benchmarks.peers.job import Job, Meter
 
 
 async def main(job: Job) -> None:
-    consumer = AIOKafkaConsumer(job.topic, bootstrap_servers=job.bootstrap, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(
+        job.topic, bootstrap_servers=job.bootstrap, auto_offset_reset="earliest", max_partition_fetch_bytes=2 << 20
+    )
     await consumer.start()
     meter, counts, sums = Meter(job), {}, {}
     while True:
-        fetched = await consumer.getmany(timeout_ms=1000, max_records=5000)
+        fetched = await consumer.getmany(timeout_ms=1000, max_records=10_000)
         for records in fetched.values():
             for record in records:
                 event = orjson.loads(record.value)

@@ -60,12 +60,39 @@ def test_what_is_new_is_read_too_and_known_once_it_was_met_often_enough() -> Non
 
 
 def test_a_field_of_many_values_is_read_as_it_comes() -> None:
-    """Such as identities: soon no event is unfamiliar for these."""
-    reader = learned(value(id="0"))
-    for number in range(MOST_VALUES + MISSES):
-        meet(reader, value(id=f"event {number}"))
-    assert takes(reader, value(id="another"))
-    assert not takes(reader, value(id="another", country="FR"))
+    """Such as pages of a shop: soon no event is unfamiliar for these."""
+    reader = learned(value(page="0"))
+    for number in range(2 * MOST_VALUES):
+        meet(reader, value(page=f"page {number}"))
+    assert takes(reader, value(page="another"))
+    assert not takes(reader, value(page="another", country="FR"))
+
+
+def test_who_somebody_is_is_never_kept() -> None:
+    """However few they are."""
+    reader = learned(value(id="0", user="somebody", session="one", customer="him"))
+    assert takes(reader, value(id="1", user="another", session="two", customer="her"))
+
+
+def test_the_more_was_learned_the_longer_it_takes_to_learn_more() -> None:
+    """Readers that are given up stay in memory, and each takes milliseconds to make."""
+    reader = learned(value())
+    made = set()
+    for number in range(100 * MISSES):
+        meet(reader, value(country=f"{number}"[-2:], release=f"{number // 100}"))
+        made.add(id(reader.familiar))
+    assert len(made) < 8
+
+
+def test_what_becomes_of_an_event_later_is_not_learned() -> None:
+    """Such as the page that it is given."""
+    reader = learned(value())
+    for _ in range(MISSES):
+        event = reader.unfamiliar(value(page="sent"))
+        event.page = "given"
+        reader.learn([event])
+    assert takes(reader, value(page="sent"))
+    assert not takes(reader, value(page="given"))
 
 
 def test_nothing_is_learned_from_nothing() -> None:

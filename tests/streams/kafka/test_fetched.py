@@ -19,11 +19,11 @@ from google_crc32c import value as crc32c
 from streams.events.decode import Decoder, Reason
 from streams.events.page_load import FAMILY
 from streams.kafka import fetched
-from streams.kafka.fetched import CHECKED, CHECKSUM, WRITTEN_FOR, Records, Result, Runs, many_at_a_time
+from streams.kafka.fetched import AFTER_COUNT, CHECKED, CHECKSUM, COUNT, WRITTEN_FOR, Records, Result, Runs, many_at_a_time
 
 TP = TopicPartition("a", 0)
 [OneByOne] = Records.__bases__  # by its name in aiokafka it may have been replaced
-ATTRIBUTES, TRANSACTIONAL, CONTROL = slice(21, 23), 0x10, 0x20
+ATTRIBUTES, LAST, TRANSACTIONAL, CONTROL = slice(21, 23), slice(23, 27), 0x10, 0x20
 ABORT = bytes(4)  # version 0, type 0
 Aborted = list[tuple[int, int]]  # producer, and where its transaction begins
 
@@ -92,6 +92,18 @@ def test_records_are_the_same_however_many_are_taken(seed: int) -> None:
     assert [offset for offsets, _ in parts for offset in offsets] == wanted
     assert all(then == offsets[-1] + 1 for offsets, then in parts[:-1])
     assert parts[-1][1] == end
+
+
+@pytest.mark.parametrize(
+    ("kept", "last", "count", "how"), [([0, 0], 1, 2, "not numbered one by one"), ([0, 1], 2, 3, "cannot be unpacked")]
+)
+def test_records_that_are_not_what_the_head_says_are_refused(kept: list[int], last: int, count: int, how: str) -> None:
+    """Brokers look at the head only, where records are not compressed. What ends elsewhere would be read again for ever."""
+    built = bytearray(batch(0, kept))
+    built[LAST], built[COUNT:AFTER_COUNT] = last.to_bytes(4), count.to_bytes(4)
+    records, _ = at_once(checked(built), [], 0).take(10)
+    with pytest.raises(CorruptRecordException, match=f"partition=0.*: offsets .* up to {last} .*{how}"):
+        list(records)
 
 
 def test_a_batch_that_was_damaged_is_refused() -> None:
