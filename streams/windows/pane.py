@@ -80,9 +80,15 @@ class Pane:
         np.maximum.at(self.registers.reshape(-1), at, np.repeat(rank, rows.shape[1]))
 
     def merge(self, other: "Pane") -> None:
-        """Adds all that another pane holds, as far as this one keeps it."""
-        for rows in other.content():
+        """Adds all that another pane of these widths holds."""
+        for rows in other.resting():
             self.take(rows)
+        series, cells, buckets, registers = other.awake()
+        at = self._rows(series)
+        self._widen(int(buckets.max(initial=0)))
+        self.cells[at] += cells
+        self.buckets[at] += buckets
+        self.registers[at] = np.maximum(self.registers[at], registers)
 
     def take(self, rows: Rows) -> None:
         """Adds what is stored, as far as this pane keeps it."""
@@ -140,11 +146,25 @@ class Pane:
 
     def series(self) -> Array:
         """int64, ascending: those of which there is something."""
-        return np.unique(np.concatenate([rows.series for rows in self.content()]))
+        return np.unique(np.concatenate([*(rows.series for rows in self.resting()), np.flatnonzero(self._row_of)]))
+
+    def blocks(self) -> list[int]:
+        """Ascending: those in which there is something."""
+        return sorted({*self._resting, *(np.flatnonzero(self._row_of) % BLOCKS).tolist()})
 
     def content(self) -> list[Rows]:
         """All there is; a series may stand in two of them, of which one rests."""
-        return [*map(decode, self._resting.values()), self._rows_of(np.flatnonzero(self._row_of))]
+        return [*self.resting(), self._rows_of(np.flatnonzero(self._row_of))]
+
+    def resting(self) -> Iterator[Rows]:
+        """What has no arrays."""
+        return map(decode, self._resting.values())
+
+    def awake(self) -> tuple[Array, Array, Array, Array]:
+        """What has: series, int64[n], and the cells, buckets and registers of each."""
+        series = np.flatnonzero(self._row_of)
+        at = self._row_of[series]
+        return series, self.cells[at], self.buckets[at], self.registers[at]
 
     def _rows_of(self, series: Array) -> Rows:
         at = self._row_of[series]

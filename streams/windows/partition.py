@@ -18,7 +18,7 @@ from streams.metrics.catalogue import FamilyMetrics
 from streams.metrics.columns import Columns, Pseudonym
 from streams.metrics.stored import Added, Layout
 from streams.windows import time
-from streams.windows.pane import BLOCKS, Pane
+from streams.windows.pane import Pane
 from streams.windows.seen import Seen
 from streams.windows.series import SeriesIndex, hour_of
 from streams.windows.tables import HORIZON_MS
@@ -158,7 +158,7 @@ class Partition:
             for start in sorted(start for start in self.panes if minute <= start < minute + time.MINUTE_MS):
                 pane = self.panes.pop(start)
                 whole.merge(pane)
-                self.obsolete += [b"p:%d:%d" % (start, block) for block in np.unique(pane.series() % BLOCKS).tolist()]
+                self.obsolete += [b"p:%d:%d" % (start, block) for block in pane.blocks()]
             (rows,) = whole.content()
             self.totals.take(rows)
             self.minutes[minute] = rows.encode()

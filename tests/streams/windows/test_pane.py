@@ -53,12 +53,15 @@ def test_resting_changes_nothing(
 def test_merging_is_adding_in_one_pane(
     first: list[tuple[int, int, int]], second: list[tuple[int, int, int]], rests: bool
 ) -> None:
-    """Resting or not, all that a pane holds is merged."""
+    """All that a pane holds is merged, whether it rests, is awake, or has been added to since it rests."""
     both, one, other = Pane(WIDTHS), Pane(WIDTHS), Pane(WIDTHS)
-    both.add(*added(*first, *second))
+    both.add(*added(*first, *second, *first))
     one.add(*added(*first))
     other.add(*added(*second))
     if rests:
+        other.rest()
+    other.add(*added(*first))
+    if rests and not second:
         other.rest()
     one.merge(other)
     assert content(one) == content(both)
@@ -127,7 +130,8 @@ def test_a_pane_without_sketches_takes_the_cells_of_one_that_has() -> None:
     """Lifetime totals keep counters and sums only."""
     totals, pane = Pane(CellsOnly(3)), Pane(WIDTHS)
     pane.add(*added((4, 1, 7)))
-    totals.merge(pane)
+    for rows in pane.content():
+        totals.take(rows)
     (rows,) = (decode(found) for found in content(totals).values())
     assert rows.cells[1].tolist() == [8]
     assert rows.buckets[1].size == rows.registers[1].size == 0
