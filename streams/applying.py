@@ -21,10 +21,10 @@ AT_ONCE = 3_000  # records applied without a pause: a call of numpy and a turn o
 class Applying:
     """What waits to be applied, and dead letters that wait to be written."""
 
-    def __init__(self, partition: PartitionId) -> None:
+    def __init__(self, partition: PartitionId, turn: asyncio.Lock) -> None:
         self.pending: list[Record] = []
         self.letters: list[DeadLetter] = []
-        self._partition = partition
+        self._partition, self._turn = partition, turn  # of all partitions one applies in each turn of the loop
         self._unusable: dict[int, str] = {}
         self._careful_until = 0  # below this offset records are applied one by one, to find the one that cannot be
 
@@ -41,18 +41,24 @@ class Applying:
         """Applies all that is pending, or as many times AT_ONCE as there are; False when the state must be dropped, and read
         again."""
         while len(self.pending) >= (AT_ONCE if only_full else 1):
-            size = AT_ONCE if state.next >= self._careful_until else 1
-            now = self.pending[:size]
-            del self.pending[:size]
-            try:
-                refused = state.apply(now, self._unusable)
-            except MemoryError:  # no record's fault: the worker ends, and another counts all of them
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever else it is, it must not stop the stream
-                self._avoid(now, error)
-                return False
-            self.letters += [DeadLetter(self._partition, one.record, one.reason, one.detail) for one in refused]
-            await asyncio.sleep(0)
+            async with self._turn:
+                if not self._step(state):
+                    return False
+                await asyncio.sleep(0)
+        return True
+
+    def _step(self, state: Partition) -> bool:
+        size = AT_ONCE if state.next >= self._careful_until else 1
+        now = self.pending[:size]
+        del self.pending[:size]
+        try:
+            refused = state.apply(now, self._unusable)
+        except MemoryError:  # no record's fault: the worker ends, and another counts all of them
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever else it is, it must not stop the stream
+            self._avoid(now, error)
+            return False
+        self.letters += [DeadLetter(self._partition, one.record, one.reason, one.detail) for one in refused]
         return True
 
     def _avoid(self, records: Sequence[Record], error: Exception) -> None:

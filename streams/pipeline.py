@@ -47,6 +47,7 @@ class Pipeline:
         self._topics, self._store, self._board, self._log = topics, store, board, kafka
         self._settings, self._clock = settings, clock
         self._runners: dict[PartitionId, Runner] = {}
+        self._turn = asyncio.Lock()
         self._verified = self._announced = -VERIFY_SECONDS
         self._sequence = 0
         self._under_way: dict[object, asyncio.Task[None]] = {}
@@ -72,7 +73,8 @@ class Pipeline:
                 self._runners[partition] = self._runner(partition)
 
     def _runner(self, partition: PartitionId) -> Runner:
-        return Runner(partition, self._topics[partition.topic], self._store, self._log, self._settings, self._clock)
+        family = self._topics[partition.topic]
+        return Runner(partition, family, self._store, self._log, self._settings, self._clock, self._turn)
 
     async def feed(self, batch: Batch) -> None:
         """Takes a batch; waits as long as the store does."""

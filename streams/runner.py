@@ -53,13 +53,14 @@ class Runner:
         kafka: Log,
         settings: PipelineSettings,
         clock: Callable[[], float],
+        turn: asyncio.Lock,
     ) -> None:
         self.partition = partition
         self._store = PatientStore(store, partition)
         self._family, self._log, self._settings, self._clock = family, kafka, settings, clock
         self._lock = asyncio.Lock()
         self._ledger: Ledger | None = None  # None: the hash must be read first
-        self._applying = Applying(partition)
+        self._applying = Applying(partition, turn)
         self._standing = Standing(partition, kafka, clock)
         self._checkpointed = self._not_before = clock()  # that all is written; the next write
         self._seconds, self._bytes = 0.0, 0

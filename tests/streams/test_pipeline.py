@@ -5,7 +5,9 @@ import copy
 import itertools
 import json
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,6 +117,33 @@ async def test_faults_of_the_store_change_nothing(seed: int, monkeypatch: pytest
     await pipeline.positions(list(records))
     await drain(pipeline, log, rng)
     assert {partition: content(fields) for partition, fields in store.hashes.items()} == await expected(records)
+
+
+async def test_of_many_partitions_one_applies_in_each_turn_of_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many have something to apply at once: what else waits for the loop does not wait for all of them."""
+    places = [PartitionId(PAGES.topic, number) for number in range(5)]
+    log, turns, applied = FakeLog({place: [page(i, i) for i in range(10)] for place in places}), [0], Counter[int]()
+    pipeline, apply = build(MemoryStore(), log), Partition.apply
+
+    def noted(self: Partition, *arguments: Any) -> Any:
+        applied[turns[0]] += 1
+        return apply(self, *arguments)
+
+    async def turn() -> None:
+        while True:
+            turns[0] += 1
+            await asyncio.sleep(0)
+
+    await pipeline.positions(places)
+    await pipeline.tick()  # reads what is stored, which is nothing
+    monkeypatch.setattr(Partition, "apply", noted)
+    turning = asyncio.create_task(turn())
+    batches = [batch for place in places if (batch := log.fetch(place, 10))]
+    await asyncio.gather(*map(pipeline.feed, batches))
+    await pipeline.tick()
+    turning.cancel()
+    assert applied.total() >= len(places)
+    assert max(applied.values()) == 1
 
 
 async def test_a_batch_lost_on_the_way_is_read_again() -> None:
