@@ -20,7 +20,7 @@ class Batch:
     start: int  # the offset this batch continues from: end of the batch before it in this epoch, or the seek
     end: int  # the offset the next batch continues from: behind that of the last record
     epoch: int  # number of seeks of this partition so far
-    records: Iterable[Record]  # in order, never empty; unpacked by going through them, which may raise KafkaError
+    records: Iterable[Record]  # in order, never empty; unpacked by going through them, which may raise CorruptRecordException
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,8 +163,9 @@ class Records(PartitionRecords):  # type: ignore[misc]
             if first < last:
                 taken.append((run, first, last))
                 most -= last - first
-        self.next_fetch_offset = Unread(taken).end
-        return Unread(taken), True
+        records = Unread(taken)
+        self.next_fetch_offset = records.end
+        return records, True
 
 
 class Result(FetchResult):  # type: ignore[misc]

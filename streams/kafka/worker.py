@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CorruptRecordException
 
 from streams.kafka.app import add_agents, build_app
 from streams.kafka.batch import Batch, Log, Pipeline
@@ -140,7 +140,7 @@ class Worker:
 
     def _fail(self, error: Exception) -> None:
         failure: Exception = error
-        if isinstance(error, KafkaError):
+        if isinstance(error, CorruptRecordException):
             failure = ConsumerFailed(f"what Kafka has cannot be read: {error}")
         elif not isinstance(error, WorkerError | StoreError):
             failure = PipelineFailed(f"the pipeline failed: {error!r}")

@@ -12,14 +12,14 @@ from typing import Any, Self
 
 import pytest
 from aiokafka.consumer.fetcher import FetchError
-from aiokafka.errors import NodeNotReadyError
+from aiokafka.errors import CorruptRecordException, NodeNotReadyError
 from aiokafka.record.default_records import DefaultRecord
 from aiokafka.structs import TopicPartition
 
 from streams.kafka import worker as life
 from streams.kafka.batch import Batch, DeadLetter
 from streams.kafka.consumer_thread import ConsumerThread
-from streams.kafka.exit_codes import ExitCode, KafkaRefused, KafkaUnreachable, PipelineFailed
+from streams.kafka.exit_codes import ConsumerFailed, ExitCode, KafkaRefused, KafkaUnreachable, PipelineFailed
 from streams.kafka.settings import KafkaSettings
 from streams.kafka.watchdog import Vitals
 from streams.state.keys import PartitionId
@@ -168,6 +168,20 @@ async def test_a_mistake_in_the_pipeline_ends_the_worker(settings: KafkaSettings
             await asyncio.wait_for(running.task, 30)
     assert isinstance(failed.value.__cause__, ZeroDivisionError)
     assert failed.value.exit_code == ExitCode.PIPELINE_FAILED
+
+
+class Unreadable(Recording):
+    async def feed(self, batch: Batch) -> None:
+        raise CorruptRecordException(f"{batch.partition}: offsets of a batch up to {batch.end - 1} cannot be unpacked")
+
+
+async def test_what_cannot_be_unpacked_ends_the_worker_and_is_no_mistake_of_ours(settings: KafkaSettings) -> None:
+    """As a wrong checksum does; where it lies is said."""
+    [name] = await create_topics(settings, "a")
+    await produce(settings, partitions_of([name]), 10)
+    with pytest.raises(ConsumerFailed, match=f"{name}.* cannot be unpacked"):
+        async with worker(settings, [name], make=Unreadable) as running:
+            await asyncio.wait_for(running.task, 30)
 
 
 async def test_a_mistake_while_seeking_ends_the_worker(settings: KafkaSettings) -> None:
