@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from itertools import chain
+from operator import itemgetter
 
 from benchmarks.arena import Arena, Line, Scale
 from benchmarks.events import PageLoads, Record, publish, spread, story
 from benchmarks.markdown import Target, markdown
+from benchmarks.medians import medians
 from benchmarks.worker import WARM_UP, Unseen, Workers
 from streams.metrics.registry import catalogue
 from tests.e2e.monitor import Monitor
@@ -130,27 +132,21 @@ COLUMNS = {
 }
 
 
-def medians(found: Sequence[Line]) -> Mapping[str, Mapping[str, float]]:
+def middle(found: Sequence[Line]) -> dict[str, dict[str, float]]:
     """By kind and measure."""
-    names = dict.fromkeys(line["name"] for line in found)
-    return {name: {what: _median([line[what] for line in found if line["name"] == name]) for what in COLUMNS} for name in names}
-
-
-def _median(values: Sequence[float | None]) -> float:
-    known = [value for value in values if value is not None]
-    return statistics.median(known) if known else float("nan")
+    return medians(found, itemgetter("name"), COLUMNS)
 
 
 def table(found: Sequence[Line]) -> str:
     rows = [
         [name, *(format(measured[what], style) for what, (_, style) in COLUMNS.items())]
-        for name, measured in medians(found).items()
+        for name, measured in middle(found).items()
     ]
     return markdown(["", *(head for head, _ in COLUMNS.values())], rows)
 
 
 def targets(found: Sequence[Line]) -> Iterator[Target]:
-    memory = medians(found)[BASE]["worker_mib"] * MIB / 1e6
+    memory = middle(found)[BASE]["worker_mib"] * MIB / 1e6
     yield Target("worker's memory, 500 series at full speed", memory, MOST_WORKER_MIB, " MB")
     few, held = (
         {line["round"]: line["cpu_us"] for line in found if line["name"] == name and line["cpu_us"]} for name in FEW_AND_HELD

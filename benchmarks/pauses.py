@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
 
 import uvloop
 
@@ -17,6 +16,7 @@ from benchmarks.arena import Arena, Line, Scale
 from benchmarks.events import Record, spread
 from benchmarks.growth import KIB, LARGE, MEDIUM, SMALL
 from benchmarks.markdown import Target, markdown
+from benchmarks.medians import medians
 from monitor.memory import settle
 from monitor.pseudonyms import keyed
 from streams.kafka.batch import Batch
@@ -106,21 +106,17 @@ async def paced(url: str, records: Sequence[Raw], times: int) -> Line:
     return {"longest_ms": probe.longest_ms, "mean_kib": sum(store.sizes) / len(store.sizes), "largest_kib": max(store.sizes)}
 
 
-def medians(found: Sequence[Line]) -> dict[tuple[int, str], dict[str, float]]:
+def middle(found: Sequence[Line]) -> dict[tuple[int, str], dict[str, float]]:
     """(series, pace) → what was measured, in the middle of the rounds."""
-    kinds = dict.fromkeys((line["series"], line["pace"]) for line in found)
-    return {
-        kind: {what: median(line[what] for line in found if (line["series"], line["pace"]) == kind) for what in COLUMNS}
-        for kind in kinds
-    }
+    return medians(found, lambda line: (line["series"], line["pace"]), COLUMNS)
 
 
 def table(found: Sequence[Line]) -> str:
-    rows = [[f"{series:,}", pace, *(f"{value:,.0f}" for value in of.values())] for (series, pace), of in medians(found).items()]
+    rows = [[f"{series:,}", pace, *(f"{value:,.0f}" for value in of.values())] for (series, pace), of in middle(found).items()]
     return markdown(["series", "", *COLUMNS.values()], rows)
 
 
 def targets(found: Sequence[Line]) -> Iterator[Target]:
-    longest = [of["longest_ms"] for (series, _), of in medians(found).items() if series == MEDIUM.series]
+    longest = [of["longest_ms"] for (series, _), of in middle(found).items() if series == MEDIUM.series]
     if longest:
         yield Target("longest that a loop is blocked, 500 series", max(longest), MOST_MS, " ms")

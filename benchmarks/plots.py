@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from benchmarks.arena import Line
-from benchmarks.growth import AXES, COLUMNS, medians
+from benchmarks.growth import AXES, COLUMNS, middle
 from benchmarks.speed import OURS, finished
 
 STYLE = {
@@ -44,7 +44,7 @@ def speed(found: Sequence[Line]) -> Figure:
 
 def growth(found: Sequence[Line]) -> Figure:
     """What grows with what: a row for each thing that grows."""
-    measured = medians(found)
+    measured = middle(found)
     axes = {title: known for title, points in AXES.items() if len(known := _known(points, measured)) > 1}
     figure = Figure(figsize=(9, 1.4 * max(len(axes), 1)), layout="constrained")
     panels = figure.subplots(max(len(axes), 1), len(SHOWN), squeeze=False)

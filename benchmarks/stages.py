@@ -3,18 +3,19 @@
 What a worker takes beyond that is for fetching and unpacking what Kafka has, for Redis, and for the loop.
 """
 
-import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from operator import itemgetter
 from typing import Any
 
 from benchmarks import speed
 from benchmarks.arena import FULL, Arena, Line, Scale
 from benchmarks.events import PageLoads, spread
 from benchmarks.markdown import Target, markdown
+from benchmarks.medians import medians
 from benchmarks.pauses import recorded
 from monitor.memory import settle
 from monitor.pseudonyms import keyed
@@ -98,19 +99,18 @@ def lines(_: Arena, scale: Scale) -> Iterator[Line]:
             yield {"round": number, "stage": what, "us": 1e6 * watch.spent[what] / len(records)}
 
 
-def medians(found: Sequence[Line]) -> dict[str, float]:
+def middle(found: Sequence[Line]) -> dict[str, float]:
     """Microseconds by stage."""
-    names = dict.fromkeys(line["stage"] for line in found)
-    return {what: statistics.median(line["us"] for line in found if line["stage"] == what) for what in names}
+    return {stage: of["us"] for stage, of in medians(found, itemgetter("stage"), ["us"]).items()}
 
 
 def together(found: Sequence[Line]) -> float:
     """Microseconds of an event in all stages."""
-    return sum(medians(found).values())
+    return sum(middle(found).values())
 
 
 def table(found: Sequence[Line]) -> str:
-    rows = [[what, f"{us:.2f}"] for what, us in {**medians(found), "together": together(found)}.items()]
+    rows = [[what, f"{us:.2f}"] for what, us in {**middle(found), "together": together(found)}.items()]
     return markdown(["the race's events, a partition at full speed", "CPU µs/event"], rows)
 
 

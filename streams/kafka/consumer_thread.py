@@ -203,3 +203,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             log.info("offsets were not committed: %r", error)
             return False
         return True
+
+
+def thread_of(app: Any) -> ConsumerThread:
+    """Of a Faust app that has been started."""
+    thread: ConsumerThread = app.consumer._thread  # noqa: SLF001 - Faust offers no other way
+    return thread

@@ -5,7 +5,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
@@ -18,14 +18,12 @@ from aiokafka.structs import TopicPartition
 from faust.exceptions import ConsumerNotStarted, NotReady, ProducerSendError
 
 from streams.kafka.batch import DeadLetter
+from streams.kafka.consumer_thread import ConsumerThread, thread_of
 from streams.kafka.dead_letters import encode
 from streams.kafka.exit_codes import KafkaRefused
 from streams.kafka.topic_id import topic_id
 from streams.pauses import pauses
 from streams.state.keys import PartitionId
-
-if TYPE_CHECKING:
-    from streams.kafka.consumer_thread import ConsumerThread
 
 log = logging.getLogger(__name__)
 
@@ -159,6 +157,5 @@ class KafkaLog:
         return {PartitionId(*tp): (starts[tp], ends[tp]) for tp in tps}
 
     @property
-    def _thread(self) -> "ConsumerThread":
-        thread: ConsumerThread = self._app.consumer._thread  # noqa: SLF001 - Faust offers no other way
-        return thread
+    def _thread(self) -> ConsumerThread:
+        return thread_of(self._app)

@@ -14,7 +14,7 @@ from aiokafka.errors import CorruptRecordException
 
 from streams.kafka.app import add_agents, build_app
 from streams.kafka.batch import Batch, Log, Pipeline
-from streams.kafka.consumer_thread import ConsumerThread
+from streams.kafka.consumer_thread import ConsumerThread, thread_of
 from streams.kafka.exit_codes import ConsumerFailed, KafkaRefused, PipelineFailed, WorkerError
 from streams.kafka.log import RIGHTS, GivenUp, KafkaLog
 from streams.kafka.membership import Membership
@@ -203,8 +203,7 @@ class Worker:
 
     @property
     def _thread(self) -> ConsumerThread:
-        thread: ConsumerThread = self._app.consumer._thread  # noqa: SLF001 - Faust offers no other way
-        return thread
+        return thread_of(self._app)
 
     @property
     def _joined(self) -> bool:

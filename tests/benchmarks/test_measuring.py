@@ -208,7 +208,7 @@ def test_few_and_held_are_compared_within_a_round() -> None:
 def test_a_run_that_was_not_seen_is_left_out() -> None:
     """The others tell; without any nothing is told."""
     seen, unseen = ({"name": "x", **dict.fromkeys(growth.COLUMNS, value)} for value in (2.0, None))
-    assert growth.medians([seen, unseen])["x"]["rate"] == 2.0
+    assert growth.middle([seen, unseen])["x"]["rate"] == 2.0
     assert "nan" in growth.table([unseen])
 
 
