@@ -25,20 +25,20 @@ from streams.events.decode import Record
 
 # Where what stands in a batch of the log: https://kafka.apache.org/documentation/#recordbatch
 LENGTH, AFTER_LENGTH, MAGIC, CHECKSUM, CHECKED, COUNT, AFTER_COUNT = 8, 12, 16, 17, 21, 57, 61
-WITHOUT_TIMES, COUNTED = 0, 2
+WITHOUT_TIMES, COUNTED = 0, 2  # formats: of before Kafka 0.10, and of since 0.11
+NO_TIME = -1  # as later formats have it; aiokafka's None is no number
 WRITTEN_FOR = "0.14.0"
 ALL = sys.maxsize
 
 
 @dataclass(frozen=True, slots=True)
-class Untimed:
-    """A record of before Kafka 0.10, which is kept as it was written. Its time is what later formats say where there is none;
-    aiokafka's None is no number."""
+class Mended:
+    """A record whose offset or time is not what it was written with."""
 
     offset: int
     key: bytes | None
     value: bytes | None
-    timestamp: int = -1
+    timestamp: int
 
 
 class Run:
@@ -82,19 +82,21 @@ class Run:
 
     @cached_property
     def records(self) -> list[Record]:
-        """Raises CorruptRecordException where they are not what the head says: brokers look at the head only."""
+        """Raises CorruptRecordException where the parser finds something else. Whatever numbers they were sent with, they have
+        those that the head gives them: brokers look no further, and of two with one number one would not be counted."""
         try:
             found: list[Record] = list(self._batch)
+        except MemoryError:  # not what Kafka has is to blame
+            raise
         except Exception as error:
-            raise self._corrupt("cannot be unpacked") from error
-        if self._every and (len(found), found[-1].offset) != (len(self._every), self.offset):
-            raise self._corrupt("are not numbered one by one")
+            what = f"{self.partition}: offsets of a batch up to {self.offset} cannot be unpacked"
+            raise CorruptRecordException(what) from error
         if self._magic == WITHOUT_TIMES:
-            return [Untimed(record.offset, record.key, record.value) for record in found]
+            return [Mended(record.offset, record.key, record.value, NO_TIME) for record in found]
+        if self._every and [record.offset for record in found] != list(self._every):
+            numbered = zip(self._every, found, strict=True)
+            return [Mended(offset, record.key, record.value, record.timestamp) for offset, record in numbered]
         return found
-
-    def _corrupt(self, how: str) -> CorruptRecordException:
-        return CorruptRecordException(f"{self.partition}: offsets of a batch up to {self.offset} {how}")
 
 
 Piece = tuple[Run, int, int]  # from, and to behind which of its records
