@@ -8,6 +8,7 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import chain
 from operator import itemgetter
 
@@ -19,13 +20,12 @@ from benchmarks.worker import WARM_UP, Unseen, Workers
 from streams.metrics.registry import catalogue
 from tests.e2e.monitor import Monitor
 
-PARTITIONS = 4
 SPAN_SECONDS = 384.0  # of event time
+LONGER = 3
 LONG_SPAN_SECONDS = 1248.0  # all panes are open in the end, with ten minutes of lateness too
 SMALL, MEDIUM, LARGE = PageLoads(pages=33), PageLoads(pages=483), PageLoads(apps=10, pages=483)
 MOST_WORKER_MIB = 300
 MIB, KIB = 1 << 20, 1 << 10
-Source = Callable[[int], Iterator[Record]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,33 +38,52 @@ class Kind:
     settings: Mapping[str, object] = field(default_factory=dict)
 
 
-def _few_of_many(events: int) -> Iterator[Record]:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What lies in a topic: events as they came in a time."""
+
+    records: Callable[[int, float], Iterator[Record]]  # events, seconds
+    partitions: int = 4  # of each topic
+    seconds: float = SPAN_SECONDS
+    times: int = 1  # as many events in as much time, where a run is over else before it is seen
+
+    def events(self, events: int) -> int:
+        return events * self.times
+
+    def tell(self, events: int) -> Iterator[Record]:
+        return self.records(self.events(events), self.seconds * self.times)
+
+
+def _few_of_many(events: int, seconds: float) -> Iterator[Record]:
     """Many series at first; when their panes are closed, and before anything is measured, only a few of them."""
     first = events // (2 * WARM_UP)
-    began = spread(LARGE, first, SPAN_SECONDS / 10, ended_ago=2 * SPAN_SECONDS)
-    return chain(began, spread(SMALL, events - first, SPAN_SECONDS * (1 - first / events), begin=first))
+    began = spread(LARGE, first, seconds / 10, ended_ago=2 * seconds)
+    return chain(began, spread(SMALL, events - first, seconds * (1 - first / events), begin=first))
 
 
-SOURCES: Mapping[str, tuple[Source, int]] = {  # and how many partitions each topic has
-    "few": (lambda events: spread(SMALL, events, SPAN_SECONDS), PARTITIONS),
-    "medium": (lambda events: spread(MEDIUM, events, SPAN_SECONDS), PARTITIONS),
-    "many": (lambda events: spread(LARGE, events, SPAN_SECONDS), PARTITIONS),
-    "few-of-many": (_few_of_many, PARTITIONS),
-    "sixteen": (lambda events: spread(MEDIUM, events, SPAN_SECONDS), 16),
-    "sixty-four": (lambda events: spread(MEDIUM, events, SPAN_SECONDS), 64),
-    "kilobyte": (lambda events: spread(PageLoads(pages=483, padding=700), events, SPAN_SECONDS), PARTITIONS),
-    "three-kilobytes": (lambda events: spread(PageLoads(pages=483, padding=2700), events, SPAN_SECONDS), PARTITIONS),
-    "slow": (lambda events: spread(MEDIUM, events, LONG_SPAN_SECONDS), PARTITIONS),
-    "story": (story, PARTITIONS),
+SOURCES: Mapping[str, Source] = {
+    "few": Source(partial(spread, SMALL)),
+    "medium": Source(partial(spread, MEDIUM)),
+    "many": Source(partial(spread, LARGE)),
+    "few, longer": Source(partial(spread, SMALL), times=LONGER),
+    "few of many, longer": Source(_few_of_many, times=LONGER),
+    "sixteen": Source(partial(spread, MEDIUM), 16),
+    "sixty-four": Source(partial(spread, MEDIUM), 64),
+    "medium, longer": Source(partial(spread, MEDIUM), times=LONGER),
+    "kilobyte": Source(partial(spread, PageLoads(pages=483, padding=700))),
+    "three-kilobytes": Source(partial(spread, PageLoads(pages=483, padding=2700))),
+    "slow": Source(partial(spread, MEDIUM), seconds=LONG_SPAN_SECONDS),
+    "story": Source(lambda events, _: story(events)),
 }
 KINDS = (
     Kind("500 series, 4 partitions, 300 B, 1 worker", "medium"),
     Kind("50 series", "few"),
     Kind("5,000 series", "many"),
-    Kind("5,000 series held, 50 of them touched", "few-of-many"),
+    Kind("50 series, 3 times as many events", "few, longer"),
+    Kind("the same 50 touched, 5,000 held", "few of many, longer"),
     Kind("16 partitions of each topic", "sixteen"),
     Kind("64 partitions of each topic", "sixty-four"),
-    Kind("2 workers", "medium", workers=2),
+    Kind("2 workers, 3 times as many events", "medium, longer", workers=2),
     Kind("events of 1 kB", "kilobyte"),
     Kind("events of 3 kB", "three-kilobytes"),
     Kind("in 21 minutes, lateness 2 min", "slow", settings={"XMON_LATENESS_SECONDS": 120}),
@@ -72,12 +91,12 @@ KINDS = (
     Kind("all families, the demo's apps", "story"),
 )
 BASE = KINDS[0].name
-FEW_AND_HELD = "50 series", "5,000 series held, 50 of them touched"
+FEW_AND_HELD = "50 series, 3 times as many events", "the same 50 touched, 5,000 held"
 AXES: Mapping[str, Mapping[int, str]] = {  # what grows → how great it is → kind
     "series": {50: "50 series", 500: BASE, 5_000: "5,000 series"},
     "series held, 50 of them touched": dict(zip((50, 5_000), FEW_AND_HELD, strict=True)),
     "partitions of each topic": {4: BASE, 16: "16 partitions of each topic", 64: "64 partitions of each topic"},
-    "workers": {1: BASE, 2: "2 workers"},
+    "workers": {1: BASE, 2: "2 workers, 3 times as many events"},
     "bytes of an event": {300: BASE, 1_000: "events of 1 kB", 3_000: "events of 3 kB"},
     "minutes of lateness": {2: "in 21 minutes, lateness 2 min", 10: "in 21 minutes, lateness 10 min"},
 }
@@ -90,9 +109,8 @@ def lines(arena: Arena, scale: Scale) -> Iterator[Line]:
         sources = dict.fromkeys(kind.source for kind in kinds)
         monitors = {name: running.enter_context(arena.monitor(name)) for name in sources}
         for name, monitor in monitors.items():
-            source, partitions = SOURCES[name]
-            monitor.create_topics(partitions)
-            publish(arena.kafka.bootstrap, monitor.topic_prefix, source(scale.growth_events))
+            monitor.create_topics(SOURCES[name].partitions)
+            publish(arena.kafka.bootstrap, monitor.topic_prefix, SOURCES[name].tell(scale.growth_events))
         for number in range(1, scale.rounds + 1):
             for kind in kinds:
                 yield {
@@ -104,14 +122,15 @@ def lines(arena: Arena, scale: Scale) -> Iterator[Line]:
 
 def run(arena: Arena, monitor: Monitor, kind: Kind, number: int, events: int) -> Line:
     """Workers from their start until all is stored."""
+    source = SOURCES[kind.source]
     arena.client.flushall()
     arena.client.config_resetstat()
     families = [family.name for family in catalogue().families] if kind.source == "story" else ["page-load"]
-    places = [(family, partition) for family in families for partition in range(SOURCES[kind.source][1])]
+    places = [(family, partition) for family in families for partition in range(source.partitions)]
     group = {"XMON_GROUP_ID": f"{kind.name}-{number}"}
     with Workers(arena, monitor, places, kind.workers, **kind.settings, **group) as workers:
         try:
-            measured = asdict(workers.count(events))
+            measured = asdict(workers.count(source.events(events)))
         except Unseen:  # as where one of two had taken most before the other came
             measured = dict.fromkeys(COLUMNS)
         told = arena.client.info("all")

@@ -164,8 +164,8 @@ def test_what_grows_is_measured_on_what_is_published() -> None:
     assert {kind.source for kind in growth.KINDS} == growth.SOURCES.keys()
     names = {kind.name for kind in growth.KINDS}
     assert all(name in names for points in growth.AXES.values() for name in points.values())
-    for source, _ in growth.SOURCES.values():
-        assert sum(1 for _ in source(100)) == 100
+    for source in growth.SOURCES.values():
+        assert sum(1 for _ in source.tell(100)) == source.events(100)
 
 
 def test_a_page_is_of_one_machine_and_of_all_parts(

@@ -1,11 +1,13 @@
 """What all servers for tests have in common: start, wait until ready, stop, kill."""
 
 import contextlib
+import os
 import random
 import shutil
 import signal
 import socket
 import subprocess
+import sysconfig
 import time
 import urllib.request
 from abc import ABC, abstractmethod
@@ -114,9 +116,12 @@ def free_port() -> int:
 
 
 def on_path(*names: str) -> str:
-    """The first of these programs that is installed."""
+    """The first of these programs that is installed. Not the one that came with Python's packages, which lies before it where
+    our environment is active: that Redis is for the demo, and older than what is asked for."""
+    ours = sysconfig.get_path("scripts")
+    path = os.pathsep.join(folder for folder in os.get_exec_path() if folder != ours)
     for name in names:
-        if found := shutil.which(name):
+        if found := shutil.which(name, path=path):
             return found
     raise Missing(f"{' or '.join(names)} is not installed")
 

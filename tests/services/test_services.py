@@ -1,6 +1,9 @@
 """The servers themselves: that they start, keep what they hold over a kill, and answer on the same port."""
 
+import os
+import sysconfig
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -10,7 +13,7 @@ from aiokafka.structs import TopicPartition
 from tests.services.kafka import KafkaServer
 from tests.services.prometheus import Alertmanager, Prometheus
 from tests.services.redis import RedisServer
-from tests.services.service import answers_http
+from tests.services.service import answers_http, on_path
 
 TEN_MEGABYTES = 10 * 1024 * 1024
 
@@ -73,3 +76,15 @@ def test_prometheus_and_alertmanager_answer(
     alertmanager = start_alertmanager("{route: {receiver: nobody}, receivers: [{name: nobody}]}")
     assert answers_http(f"{prometheus.url}/-/ready")
     assert answers_http(f"{alertmanager.url}/-/ready")
+
+
+def test_a_server_of_our_environment_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though it lies before the others where the environment is active."""
+    ours, others = tmp_path / "ours", tmp_path / "others"
+    for folder in (ours, others):
+        folder.mkdir()
+        (folder / "redis-server").touch(mode=0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join(map(str, (ours, others))))
+    assert on_path("redis-server") == str(ours / "redis-server")
+    monkeypatch.setattr(sysconfig, "get_path", {"scripts": str(ours)}.__getitem__)
+    assert on_path("valkey-server", "redis-server") == str(others / "redis-server")
