@@ -1,6 +1,7 @@
 """How this product is measured: what docs/performance.md tells must follow from what was seen."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -164,7 +165,8 @@ def test_what_grows_is_measured_on_what_is_published() -> None:
     assert {kind.source for kind in growth.KINDS} == growth.SOURCES.keys()
     names = {kind.name for kind in growth.KINDS}
     assert all(name in names for points in growth.AXES.values() for name in points.values())
-    for source in growth.SOURCES.values():
+    for name, source in growth.SOURCES.items():
+        assert re.fullmatch(r"[\w.-]+", name), "a topic is named after it"
         assert sum(1 for _ in source.tell(100)) == source.events(100)
 
 
