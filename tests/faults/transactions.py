@@ -70,11 +70,13 @@ class Transactions:
             self._producer.begin_transaction()
             for record in batch:
                 self._producer.produce(**record, on_delivery=delivered)
-            unsent = self._producer.flush(TIMEOUT_SECONDS)
-            if not unsent and all(acknowledged) and self._rng.random() >= ABORTED:
+            if self._producer.flush(TIMEOUT_SECONDS) or not all(acknowledged):
+                self._begin_anew()  # else the next records have the numbers of these, and a broker that has these drops them
+            elif self._rng.random() < ABORTED:
+                _insist(self._producer.abort_transaction, ABORT_ATTEMPTS)
+            else:
                 self._commit(len(batch))
                 return True
-            _insist(self._producer.abort_transaction, ABORT_ATTEMPTS)
         except KafkaException:
             self._begin_anew()
         return False
