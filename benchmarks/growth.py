@@ -75,15 +75,18 @@ SOURCES: Mapping[str, Source] = {
     "slow": Source(partial(spread, MEDIUM), seconds=LONG_SPAN_SECONDS),
     "story": Source(lambda events, _: story(events)),
 }
+TIMES = f"{LONGER} times as many events"
+FEW_AND_HELD = f"50 series, {TIMES}", "the same 50 touched, 5,000 held"
+TWO_WORKERS = f"2 workers, {TIMES}"
 KINDS = (
     Kind("500 series, 4 partitions, 300 B, 1 worker", "medium"),
     Kind("50 series", "few"),
     Kind("5,000 series", "many"),
-    Kind("50 series, 3 times as many events", "few-longer"),
-    Kind("the same 50 touched, 5,000 held", "few-of-many-longer"),
+    Kind(FEW_AND_HELD[0], "few-longer"),
+    Kind(FEW_AND_HELD[1], "few-of-many-longer"),
     Kind("16 partitions of each topic", "sixteen"),
     Kind("64 partitions of each topic", "sixty-four"),
-    Kind("2 workers, 3 times as many events", "medium-longer", workers=2),
+    Kind(TWO_WORKERS, "medium-longer", workers=2),
     Kind("events of 1 kB", "kilobyte"),
     Kind("events of 3 kB", "three-kilobytes"),
     Kind("in 21 minutes, lateness 2 min", "slow", settings={"XMON_LATENESS_SECONDS": 120}),
@@ -91,12 +94,11 @@ KINDS = (
     Kind("all families, the demo's apps", "story"),
 )
 BASE = KINDS[0].name
-FEW_AND_HELD = "50 series, 3 times as many events", "the same 50 touched, 5,000 held"
 AXES: Mapping[str, Mapping[int, str]] = {  # what grows → how great it is → kind
     "series": {50: "50 series", 500: BASE, 5_000: "5,000 series"},
     "series held, 50 of them touched": dict(zip((50, 5_000), FEW_AND_HELD, strict=True)),
     "partitions of each topic": {4: BASE, 16: "16 partitions of each topic", 64: "64 partitions of each topic"},
-    "workers": {1: BASE, 2: "2 workers, 3 times as many events"},
+    "workers": {1: BASE, 2: TWO_WORKERS},
     "bytes of an event": {300: BASE, 1_000: "events of 1 kB", 3_000: "events of 3 kB"},
     "minutes of lateness": {2: "in 21 minutes, lateness 2 min", 10: "in 21 minutes, lateness 10 min"},
 }
